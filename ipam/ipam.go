@@ -1,0 +1,100 @@
+package ipam
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/heraldlb/herald/internal/iprange"
+)
+
+// A Pool is a named set of addresses that the Allocator gives out.
+type Pool struct {
+	Name string
+	// Ranges must be disjoint, within the pool and between pools.
+	Ranges []iprange.Range
+	// AvoidBuggyIPs leaves out IPv4 addresses that end in .0 and .255.
+	AvoidBuggyIPs bool
+	// Cooldown is how long a released address rests before Allocate chooses it
+	// again. An owner that names the address gets it nonetheless.
+	Cooldown time.Duration
+}
+
+// Family is an address family; zero means not set.
+type Family int
+
+// The address families.
+const (
+	IPv4 Family = iota + 1
+	IPv6
+)
+
+// FamilyOf returns the family of an address; zero when it is not valid.
+func FamilyOf(addr netip.Addr) Family {
+	switch {
+	case addr.Is4():
+		return IPv4
+	case addr.Is6():
+		return IPv6
+	default:
+		return 0
+	}
+}
+
+// String returns "IPv4" or "IPv6", as the Kubernetes API writes them.
+func (f Family) String() string {
+	switch f {
+	case IPv4:
+		return "IPv4"
+	case IPv6:
+		return "IPv6"
+	default:
+		return "unknown family"
+	}
+}
+
+// Sharing says with whom an owner may share its addresses. The zero Sharing
+// shares with nobody.
+type Sharing struct {
+	// Key must be equal among sharers; empty means that the owner does not share.
+	Key string
+	// Ports are those of the Service; sharers must have none in common.
+	Ports []Port
+	// Backends identifies the pods behind an externalTrafficPolicy: Local
+	// Service; sharers must agree. Empty means Cluster.
+	Backends string
+}
+
+// A Port is a protocol ("TCP", "UDP", "SCTP") and a number.
+type Port struct {
+	Protocol string
+	Number   uint16
+}
+
+// A Request asks for one address of each family.
+type Request struct {
+	// Owner is the Service's namespace/name.
+	Owner   string
+	Sharing Sharing
+	// Families are those wanted, each once, in the order of the answer.
+	Families []Family
+	// Pools are the names of the candidates in the order to try. Each family
+	// is served by the first pool that can; two families may come from two
+	// pools, but one pool that serves all families comes before that.
+	Pools []string
+}
+
+// An Assignment is an address and the pool that it comes from.
+type Assignment struct {
+	Address netip.Addr
+	// Pool is empty when no pool contains the address any longer.
+	Pool string
+}
+
+// Usage counts a pool's addresses of one family. What is neither assigned nor
+// available rests, as of the last call that was told the time.
+type Usage struct {
+	Total, Assigned, Available iprange.Count
+}
+
+// Resting is how many addresses are in no use but not yet given out again.
+func (u Usage) Resting() iprange.Count { return u.Total.Sub(u.Assigned).Sub(u.Available) }
