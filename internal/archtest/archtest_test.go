@@ -46,13 +46,13 @@ var allowed = map[string][]string{
 	"controller/assign": slices.Concat(kube, []string{module + "ipam/"}),
 	"speaker/watch":     slices.Concat(kube, []string{module + "speaker/desired/"}),
 	"speaker/layer2": {
-		"github.com/mdlayher/", "golang.org/x/net/bpf/", "golang.org/x/sys/unix/", logs, prom,
+		"github.com/mdlayher/", "github.com/vishvananda/netlink/", "golang.org/x/net/bpf/", "golang.org/x/sys/unix/", logs, prom,
 		module + "speaker/desired/", module + "internal/diff/",
 	},
 	"speaker/members": {"github.com/hashicorp/memberlist/", logs, prom},
 
 	"internal/archtest": {},
-	"internal/kube":     {"k8s.io/", "sigs.k8s.io/", logs, prom, module + "api/", module + "config/", module + "internal/"},
+	"internal/kube":     {"k8s.io/", "sigs.k8s.io/", "github.com/go-logr/logr/", logs, prom, module + "api/", module + "config/", module + "internal/"},
 	"internal/logging":  {logs, "github.com/go-logr/logr/"},
 	"internal/version":  {},
 }
