@@ -1,0 +1,119 @@
+package desired
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/heraldlb/herald/config"
+)
+
+// A cover is the set of advertisements that cover an address for a Service,
+// with what follows from them for every Service that has the same set.
+type cover struct {
+	// nodes are those that may announce as far as the view tells. Of this
+	// node's interfaces it says nothing, as the other nodes do not know them.
+	nodes bitset
+	// weights by place of the node: the best that an advertisement in the cover
+	// which selects the node gives it.
+	weights []int64
+	// own says why this node may not announce; zero when it may as far as the
+	// view tells.
+	own Reason
+	// links are this node's that may be answered on, sorted by name.
+	links []Link
+}
+
+// The covers without an advertisement.
+var (
+	coverNoPool          = &cover{own: NoPool}
+	coverNoAdvertisement = &cover{own: NoAdvertisement}
+)
+
+// cover returns what covers an address for a Service with these labels.
+func (v *view) cover(addr netip.Addr, labels config.Labels) *cover {
+	pool := v.config.PoolOf(addr)
+	if pool == nil {
+		return coverNoPool
+	}
+	v.key = v.key[:0]
+	for _, i := range v.byPool[pool.Name] {
+		if selectsService(&v.config.L2Advertisements[i], labels) {
+			v.key = append(v.key, byte(i), byte(i>>8), byte(i>>16), byte(i>>24))
+		}
+	}
+	if len(v.key) == 0 {
+		return coverNoAdvertisement
+	}
+	c, ok := v.covers[string(v.key)]
+	if !ok {
+		c = v.newCover(v.key)
+		v.covers[string(v.key)] = c
+	}
+	return c
+}
+
+// newCover returns the cover of the advertisements that a key of covers names.
+func (v *view) newCover(key []byte) *cover {
+	c := &cover{nodes: newBitset(len(v.nodes)), weights: make([]int64, len(v.nodes))}
+	var own []*config.L2Advertisement // those that select this node
+	for ; len(key) > 0; key = key[4:] {
+		i := int(key[0]) | int(key[1])<<8 | int(key[2])<<16 | int(key[3])<<24
+		r := v.reaches[i]
+		for n := range r.nodes.all {
+			if !c.nodes.has(n) || r.weights[n] > c.weights[n] {
+				c.weights[n] = r.weights[n]
+			}
+			c.nodes.add(n)
+		}
+		if v.self >= 0 && r.nodes.has(v.self) {
+			own = append(own, &v.config.L2Advertisements[i])
+		}
+	}
+	c.nodes.keep(v.able)
+	for _, l := range v.links {
+		if l.Up && slices.ContainsFunc(own, func(ad *config.L2Advertisement) bool { return allowsLink(ad, l.Name) }) {
+			c.links = append(c.links, l)
+		}
+	}
+	slices.SortFunc(c.links, func(a, b Link) int { return strings.Compare(a.Name, b.Name) })
+	c.own = v.ownReason(len(own) > 0, len(c.links) > 0)
+	return c
+}
+
+// ownReason returns the first reason of the view why this node may not
+// announce, given whether an advertisement selects it and a link matches.
+func (v *view) ownReason(selected, linked bool) Reason {
+	switch {
+	case v.self < 0:
+		return NodeUnknown
+	case !selected:
+		return NodeNotSelected
+	case v.nodes[v.self].Unavailable != 0:
+		return v.nodes[v.self].Unavailable
+	case !v.alive[v.node]:
+		return SpeakerNotAlive
+	case !linked:
+		return NoInterface
+	default:
+		return 0
+	}
+}
+
+// linksFor returns the names of the links of a cover to answer for an address
+// on: those whose network the address is in, or all when it is in none. A
+// prefix of a single address is no network; such prefixes put service addresses
+// on a node's dummy links.
+func (c *cover) linksFor(addr netip.Addr) []string {
+	var on, all []string
+	for _, l := range c.links {
+		all = append(all, l.Name)
+		if slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Contains(addr) }) {
+			on = append(on, l.Name)
+		}
+	}
+	if on != nil {
+		return on
+	}
+	return all
+}

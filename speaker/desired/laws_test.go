@@ -1,0 +1,275 @@
+package desired_test
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/heraldlb/herald/speaker/desired"
+)
+
+// rounds is how many random clusters a law is checked on.
+const rounds = 150
+
+func sameAddr(a, b netip.Addr) bool { return a == b }
+
+// elected returns the holder of each address that is announced, and fails when
+// there are two.
+func elected(t *testing.T, c cluster) map[netip.Addr]string {
+	t.Helper()
+	holders := map[netip.Addr]string{}
+	for _, node := range c.speakers {
+		for _, a := range desired.Compute(c.input(node)).Layer2 {
+			if other, ok := holders[a.Address]; ok {
+				t.Fatalf("%v has two holders, %s and %s\n%s", a.Address, other, node, c.describe())
+			}
+			holders[a.Address] = node
+		}
+	}
+	return holders
+}
+
+// Exactly one candidate elects itself for every address that has candidates,
+// and it is one of the best; nobody does for the others.
+func TestExactlyOneElectsItself(t *testing.T) {
+	w := world{Rand: newRandom(t), t: t, alike: true}
+	for range rounds {
+		c := w.cluster()
+		holders := elected(t, c)
+		in := c.input("nobody")
+		for _, s := range c.services {
+			for _, addr := range s.Addresses {
+				best := finalists(in, addr)
+				if holder := holders[addr]; len(best) == 0 && holder != "" || len(best) > 0 && !best[holder] {
+					t.Fatalf("%v is held by %q, want one of %v\n%s", addr, holder, best, c.describe())
+				}
+			}
+		}
+	}
+}
+
+// Every node's State is what the model says, whatever links the nodes have.
+func TestStateIsThatOfTheModel(t *testing.T) {
+	w := world{Rand: newRandom(t), t: t}
+	for range rounds {
+		c := w.cluster()
+		// Who wins is known to the winner and to all who lost; that they agree
+		// is another law, and does not depend on links.
+		even := c.clone()
+		for _, n := range even.speakers {
+			even.links[n] = allLinks()
+		}
+		holders := elected(t, even)
+		for _, node := range c.speakers {
+			want, got := model(c.input(node), holders), desired.Compute(c.input(node))
+			if diff := gocmp.Diff(want, got, gocmp.Comparer(sameAddr)); diff != "" {
+				t.Fatalf("%s (-model +got):\n%s\n%s", node, diff, c.describe())
+			}
+		}
+	}
+}
+
+// allLinks returns links that match every advertisement of a world.
+func allLinks() (out []desired.Link) {
+	for _, name := range []string{"eth0", "eth1", "bond0"} {
+		out = append(out, desired.Link{Name: name, Up: true})
+	}
+	return out
+}
+
+// A node that comes or goes moves nothing but what it holds itself.
+func TestOnlyTheNodesOwnMoves(t *testing.T) {
+	w := world{Rand: newRandom(t), t: t, alike: true}
+	for range rounds {
+		with := w.cluster()
+		if len(with.nodes) == 0 {
+			continue
+		}
+		node := with.nodes[w.IntN(len(with.nodes))].Name
+		without := with.clone()
+		switch w.IntN(3) {
+		case 0:
+			without.alive[node] = false
+		case 1:
+			without.nodes = slices.DeleteFunc(without.nodes, func(n desired.Node) bool { return n.Name == node })
+		default:
+			at := slices.IndexFunc(without.nodes, func(n desired.Node) bool { return n.Name == node })
+			without.nodes[at].Unavailable = desired.NodeOutOfService
+		}
+		before, after := elected(t, with), elected(t, without)
+		for _, s := range with.services {
+			for _, addr := range s.Addresses {
+				if before[addr] != after[addr] && before[addr] != node {
+					t.Fatalf("%v moves from %q to %q without %s\n%s",
+						addr, before[addr], after[addr], node, with.describe())
+				}
+			}
+		}
+	}
+}
+
+// The order of an Input's slices does not matter.
+func TestOrderDoesNotMatter(t *testing.T) {
+	w := world{Rand: newRandom(t), t: t}
+	for range rounds {
+		c := w.cluster()
+		for _, node := range c.speakers {
+			in := c.input(node)
+			want := desired.Compute(in)
+			in.Services, in.Nodes, in.Links = slices.Clone(in.Services), slices.Clone(in.Nodes), slices.Clone(in.Links)
+			w.Shuffle(len(in.Services), func(i, j int) { in.Services[i], in.Services[j] = in.Services[j], in.Services[i] })
+			w.Shuffle(len(in.Nodes), func(i, j int) { in.Nodes[i], in.Nodes[j] = in.Nodes[j], in.Nodes[i] })
+			w.Shuffle(len(in.Links), func(i, j int) { in.Links[i], in.Links[j] = in.Links[j], in.Links[i] })
+			if diff := gocmp.Diff(want, desired.Compute(in), gocmp.Comparer(sameAddr)); diff != "" {
+				t.Fatalf("%s (-as given +shuffled):\n%s\n%s", node, diff, c.describe())
+			}
+		}
+	}
+}
+
+// Sharers never split: on every node, each Service either is among those that
+// its address is announced for, once, or is declined, once; all that are
+// announced at all are at one node; and nobody announces for a Service that no
+// endpoint serves, under the policy Local none on that node.
+func TestSharersStayTogether(t *testing.T) {
+	w := world{Rand: newRandom(t), t: t, alike: true}
+	for range rounds {
+		c := w.cluster()
+		elected(t, c)
+		for _, node := range c.speakers {
+			if err := accountsForAll(c, node, desired.Compute(c.input(node))); err != nil {
+				t.Fatalf("%s: %v\n%s", node, err, c.describe())
+			}
+		}
+	}
+}
+
+// accountsForAll checks that a State has each Service's addresses once.
+func accountsForAll(c cluster, node string, s desired.State) error {
+	type claim struct {
+		service string
+		addr    netip.Addr
+	}
+	seen := map[claim]int{}
+	for _, d := range s.Declined {
+		seen[claim{d.Service, d.Address}]++
+		if (d.Reason == desired.NotElected) != (d.Holder != "") || d.Reason == 0 {
+			return fmt.Errorf("%+v: holder and reason do not fit", d)
+		}
+	}
+	services := map[string]*desired.Service{}
+	for _, svc := range c.services {
+		services[svc.Key] = svc
+	}
+	for _, a := range s.Layer2 {
+		for _, key := range a.Services {
+			seen[claim{key, a.Address}]++
+			svc := services[key]
+			if !servesAnywhere(svc) || svc.Local && !svc.Serving[node] {
+				return fmt.Errorf("%v is announced for %s, which nothing serves", a.Address, key)
+			}
+		}
+	}
+	held := map[claim]bool{}
+	for _, svc := range c.services {
+		for _, addr := range svc.Addresses {
+			held[claim{svc.Key, addr}] = true
+		}
+	}
+	for cl, n := range seen {
+		if n != 1 || !held[cl] {
+			return fmt.Errorf("%v is accounted for %d times, held: %v", cl, n, held[cl])
+		}
+	}
+	if len(seen) != len(held) {
+		return fmt.Errorf("%d of %d claims are accounted for", len(seen), len(held))
+	}
+	return nil
+}
+
+// What a Computer remembers is what Compute finds afresh, over any history,
+// and no Input is written.
+func TestRememberedEqualsFresh(t *testing.T) {
+	w := world{Rand: newRandom(t), t: t}
+	for range rounds / 3 {
+		c := w.cluster()
+		computers := map[string]*desired.Computer{}
+		for step := range 40 {
+			c.speakers = []string{"n0", "n1", "n2"}
+			now := c.clone()
+			for _, node := range c.speakers {
+				if computers[node] == nil {
+					computers[node] = &desired.Computer{}
+				}
+				in := now.input(node)
+				kept := deepCopy(in)
+				got, want := computers[node].Compute(in), desired.Compute(in)
+				if diff := gocmp.Diff(want, got, gocmp.Comparer(sameAddr)); diff != "" {
+					t.Fatalf("step %d, %s (-fresh +remembered):\n%s\n%s", step, node, diff, now.describe())
+				}
+				if diff := gocmp.Diff(kept.Services, in.Services, gocmp.Comparer(sameAddr)); diff != "" {
+					t.Fatalf("step %d: the Input was written (-before +after):\n%s", step, diff)
+				}
+			}
+			w.change(&c)
+		}
+	}
+}
+
+// deepCopy copies the parts of an Input that Compute might be tempted to sort.
+func deepCopy(in desired.Input) desired.Input {
+	in.Services = slices.Clone(in.Services)
+	for i, s := range in.Services {
+		c := *s
+		c.Addresses, c.Serving = slices.Clone(s.Addresses), maps.Clone(s.Serving)
+		in.Services[i] = &c
+	}
+	return in
+}
+
+// A State is as it was when it was returned, whatever comes after.
+func TestStateIsFrozen(t *testing.T) {
+	w := world{Rand: newRandom(t), t: t}
+	c := w.cluster()
+	var computer desired.Computer
+	type kept struct{ state, copied desired.State }
+	var states []kept
+	for range 200 {
+		in := c.clone().input("n0")
+		state := computer.Compute(in)
+		states = append(states, kept{state, desired.Compute(in)})
+		w.change(&c)
+	}
+	for i, k := range states {
+		if diff := gocmp.Diff(k.copied, k.state, gocmp.Comparer(sameAddr)); diff != "" {
+			t.Fatalf("State %d was written later (-then +now):\n%s", i, diff)
+		}
+	}
+}
+
+// A key that comes twice breaks the contract; the later Service counts, and
+// nothing of it stays.
+func TestKeyTwice(t *testing.T) {
+	w := world{Rand: newRandom(t), t: t}
+	for range rounds {
+		c := w.cluster()
+		if len(c.services) < 2 {
+			continue
+		}
+		var computer desired.Computer
+		computer.Compute(c.input("n0"))
+		twice := c.clone()
+		at := w.IntN(len(twice.services))
+		twice.services[at] = w.service(twice.services[(at+1)%len(twice.services)].Key)
+		for i, cl := range []cluster{twice, c, twice, twice, c} {
+			got, want := computer.Compute(cl.input("n0")), desired.Compute(cl.input("n0"))
+			if diff := gocmp.Diff(want, got, gocmp.Comparer(sameAddr)); diff != "" {
+				t.Fatalf("step %d (-fresh +remembered):\n%s\n%s", i, diff, cl.describe())
+			}
+		}
+	}
+}
