@@ -26,13 +26,14 @@ func missing(kind, name string, given map[string]bool) string {
 }
 
 // poolsOf resolves names and selectors of pools; neither is all pools. Names
-// without a pool are noted, and reject the object when nothing is left.
+// without an accepted pool are noted, and reject the object when nothing is
+// left, not even a retired pool.
 func (f *findings) poolsOf(listed []string, choice []v1beta1.LabelSelector, known references) []string {
 	const field = "spec.ipAddressPools"
 	selectors := f.selectors("spec.ipAddressPoolSelectors", choice)
 	all := len(listed) == 0 && len(selectors) == 0
 	var pools []string
-	for _, p := range known.config.Pools {
+	for _, p := range slices.Concat(known.config.Pools, known.config.Retired) {
 		named := slices.Contains(listed, p.Name)
 		if all || named || (len(selectors) > 0 && matchesAny(selectors, p.Labels)) {
 			pools = append(pools, p.Name)

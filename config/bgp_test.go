@@ -201,7 +201,7 @@ func TestBGPAdvertisementVerdicts(t *testing.T) {
 		one("aggregation bounds", `aggregationLength: 33, aggregationLengthV6: -1`,
 			`InvalidValue: spec.aggregationLength 33: must be from 1 to 32; spec.aggregationLengthV6 -1: must be from 1 to 128`),
 		one("unknown and rejected pools", `ipAddressPools: [none, bad]`,
-			`UnknownReference: spec.ipAddressPools[0] "none": no such IPAddressPool; spec.ipAddressPools[1] "bad": IPAddressPool "bad" is not accepted`),
+			`Partial: spec.ipAddressPools[0] "none": no such IPAddressPool; spec.ipAddressPools[1] "bad": IPAddressPool "bad" is not accepted`),
 		one("unknown peer", `peers: [none]`, `UnknownReference: spec.peers[0] "none": no such BGPPeer`),
 		one("one unknown peer", `peers: [none, tor]`, `Partial: spec.peers[0] "none": no such BGPPeer`),
 		one("unknown community", `communities: [no-export, "1:2"]`, `UnknownReference: spec.communities[0] "no-export": no Community has this name`),

@@ -18,6 +18,11 @@ type Labels = labels.Set
 type Config struct {
 	// Pools in the order in which they are tried: priority, then name.
 	Pools []Pool
+	// Retired are pools that are not accepted, as far as they can be read, in
+	// name order. Nothing is assigned from them; what was assigned while they
+	// were in order stays announced, so that a mistake in a pool darkens nobody.
+	// Invariant: their Ranges are disjoint, and from those of Pools.
+	Retired []Pool
 	// L2Advertisements in name order.
 	L2Advertisements []L2Advertisement
 	// BGPAdvertisements in name order.
@@ -25,8 +30,9 @@ type Config struct {
 	// Peers in name order.
 	Peers []Peer
 
-	// index is nil in a Config that Parse did not make.
-	index *index
+	// index and retired find Pools and Retired by address; they are nil in a
+	// Config that Parse did not make.
+	index, retired *index
 }
 
 // A Pool is an accepted IPAddressPool.
@@ -68,10 +74,13 @@ type Subject struct {
 // which nodes may announce in layer 2, on which interfaces.
 type L2Advertisement struct {
 	Name string
-	// Pools holds the names of the pools it covers, resolved and sorted. None
-	// is none: "every pool" is resolved too.
+	// Pools holds the names of the pools it covers, resolved and sorted, retired
+	// ones too. None is none: "every pool" is resolved as well.
 	// Invariant: every name is a pool of the same Config.
 	Pools []string
+	// AllPools is true when the object names and selects no pools. It then
+	// covers, besides Pools, what Services hold of pools that are gone.
+	AllPools bool
 	// ServiceSelectors and NodeSelectors match everything when empty.
 	ServiceSelectors []labels.Selector
 	NodeSelectors    []labels.Selector

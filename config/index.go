@@ -33,6 +33,22 @@ func newIndex(pools []Pool) *index {
 	return x
 }
 
+// HomeOf returns the pool that addr came from: the one that gives it out, or
+// else a retired one that has it, or nil.
+func (c *Config) HomeOf(addr netip.Addr) *Pool {
+	if p := c.PoolOf(addr); p != nil {
+		return p
+	}
+	x := c.retired
+	if x == nil { // a Config that Parse did not make
+		x = newIndex(c.Retired)
+	}
+	if i, ok := x.find(addr); ok {
+		return &c.Retired[i]
+	}
+	return nil
+}
+
 // PoolOf returns the pool that gives addr out, or nil. It does not look at
 // AvoidBuggyIPs: such an address is in the pool, though never given out.
 func (c *Config) PoolOf(addr netip.Addr) *Pool {
@@ -40,11 +56,19 @@ func (c *Config) PoolOf(addr netip.Addr) *Pool {
 	if x == nil { // a Config that Parse did not make
 		x = newIndex(c.Pools)
 	}
+	if i, ok := x.find(addr); ok {
+		return &c.Pools[i]
+	}
+	return nil
+}
+
+// find returns the place of the pool that has addr.
+func (x *index) find(addr netip.Addr) (int, bool) {
 	i := sort.Search(len(x.ranges), func(i int) bool { return x.ranges[i].Last().Compare(addr) >= 0 })
 	if i == len(x.ranges) || !x.ranges[i].Contains(addr) {
-		return nil
+		return 0, false
 	}
-	return &c.Pools[x.ranges[i].pool]
+	return x.ranges[i].pool, true
 }
 
 // Pool returns the accepted pool of that name, or nil.

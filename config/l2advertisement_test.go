@@ -59,7 +59,7 @@ func TestL2AdvertisementValues(t *testing.T) {
 		return parsed
 	}
 	want := []config.L2Advertisement{
-		{Name: "all", Pools: []string{"a", "b"}},
+		{Name: "all", Pools: []string{"a", "b"}, AllPools: true},
 		{Name: "none"},
 		{
 			Name: "some", Pools: []string{"b"}, Interfaces: []string{"eth0", "eth1"},

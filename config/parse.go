@@ -99,9 +99,8 @@ func Parse(o Objects) (*Config, []Verdict) {
 
 	profiles := j.profiles(o.BFDProfiles)
 	aliases := j.communities(o.Communities)
-	pools, declared := j.pools(o.Pools)
-	c.Pools = pools
-	c.index = newIndex(c.Pools)
+	declared := j.pools(o.Pools, c)
+	c.index, c.retired = newIndex(c.Pools), newIndex(c.Retired)
 	c.Peers = j.peers(o.Peers, profiles, o.Passwords)
 
 	known := references{

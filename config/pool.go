@@ -17,27 +17,47 @@ import (
 // maxCooldown bounds spec.cooldown; the schema states it too.
 const maxCooldown = 720 * time.Hour
 
-// pools judges all pools, and returns those accepted in the order in which
-// they are tried. The map has their addresses before exclusions.
-func (j *judgment) pools(objects []v1beta1.IPAddressPool) ([]Pool, map[string][]iprange.Range) {
+// pools judges all pools, and puts those accepted into c in the order in which
+// they are tried, and what can be read of the others as retired. The map has
+// the addresses of those accepted before exclusions.
+func (j *judgment) pools(objects []v1beta1.IPAddressPool, c *Config) map[string][]iprange.Range {
 	var taken spans
 	declared := map[string][]iprange.Range{}
 	meta := func(o *v1beta1.IPAddressPool) *metav1.ObjectMeta { return &o.ObjectMeta }
-	pools := judge(j, v1beta1.KindIPAddressPool, objects, meta, func(o *v1beta1.IPAddressPool, f *findings) Pool {
+	c.Pools = judge(j, v1beta1.KindIPAddressPool, objects, meta, func(o *v1beta1.IPAddressPool, f *findings) Pool {
 		all := f.addresses(o)
 		own := f.exclude(o, all)
 		f.overlaps(own, taken)
 		p := f.pool(o, own)
-		if f.accepted() {
-			taken = taken.with(own)
-			declared[o.Name] = all.ranges()
+		if !f.accepted() {
+			c.Retired = append(c.Retired, p)
+			return p
 		}
+		taken = taken.with(own)
+		declared[o.Name] = all.ranges()
 		return p
 	})
-	slices.SortStableFunc(pools, func(a, b Pool) int {
+	slices.SortStableFunc(c.Pools, func(a, b Pool) int {
 		return cmp.Or(cmp.Compare(rank(a.Priority), rank(b.Priority)), cmp.Compare(a.Name, b.Name))
 	})
-	return pools, declared
+	c.Retired = disjoint(c.Retired, taken.ranges())
+	return declared
+}
+
+// disjoint sorts pools by name and takes from each what is taken already or
+// belongs to one before it. Pools that have nothing left are dropped.
+func disjoint(pools []Pool, taken []iprange.Range) []Pool {
+	slices.SortFunc(pools, func(a, b Pool) int { return cmp.Compare(a.Name, b.Name) })
+	var left []Pool
+	for _, p := range pools {
+		p.Ranges = iprange.Subtract(p.Ranges, taken)
+		if len(p.Ranges) == 0 {
+			continue
+		}
+		taken = append(slices.Clip(taken), p.Ranges...)
+		left = append(left, p)
+	}
+	return left
 }
 
 // rank returns the place of a priority; zero comes last.

@@ -221,3 +221,45 @@ func TestPoolAllows(t *testing.T) {
 		}
 	}
 }
+
+// A pool that is not accepted any longer is retired: what was assigned from it
+// is still found, and the advertisements that cover it still do.
+func TestRetiredPools(t *testing.T) {
+	c, verdicts := config.Parse(objects(t,
+		pool("good", 0, `addresses: [10.0.0.0/24]`),
+		pool("late", 1, `addresses: [10.0.0.128-10.0.1.255]`),
+		pool("typo", 2, `addresses: [10.0.1.0/24, 10.0.2.0/24, 10.0.3.9-10.0.3.1]`),
+		object("L2Advertisement", "some", 0, `ipAddressPools: [late, typo]`)))
+	for _, v := range verdicts {
+		want := v.Name == "good" || v.Name == "some"
+		if v.Accepted != want {
+			t.Errorf("%s %s: accepted %v, want %v (%s)", v.Kind, v.Name, v.Accepted, want, v.Message)
+		}
+	}
+	tests := []struct{ addr, home, gives string }{
+		{addr: "10.0.0.200", home: "good", gives: "good"},
+		{addr: "10.0.1.7", home: "late"},
+		{addr: "10.0.2.7", home: "typo"},
+		{addr: "10.0.3.5"},
+	}
+	for _, tt := range tests {
+		a := netip.MustParseAddr(tt.addr)
+		if got := nameOf(c.HomeOf(a)); got != tt.home {
+			t.Errorf("home of %s: %q, want %q", a, got, tt.home)
+		}
+		if got := nameOf(c.PoolOf(a)); got != tt.gives {
+			t.Errorf("pool of %s: %q, want %q", a, got, tt.gives)
+		}
+	}
+	if d := cmp.Diff([]string{"late", "typo"}, c.L2Advertisements[0].Pools); d != "" {
+		t.Errorf("advertised pools (-want +got)\n%s", d)
+	}
+}
+
+// nameOf returns the name of a pool; that of none is empty.
+func nameOf(p *config.Pool) string {
+	if p == nil {
+		return ""
+	}
+	return p.Name
+}

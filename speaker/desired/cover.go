@@ -30,20 +30,23 @@ var (
 	coverNoAdvertisement = &cover{own: NoAdvertisement}
 )
 
-// cover returns what covers an address for a Service with these labels.
+// cover returns what covers an address for a Service with these labels. An
+// address that no pool has, because its pool was deleted or shrunk, stays
+// announced by the advertisements of all pools until the controller takes it
+// from its Service.
 func (v *view) cover(addr netip.Addr, labels config.Labels) *cover {
-	pool := v.config.PoolOf(addr)
-	if pool == nil {
-		return coverNoPool
+	ads, none := v.ofAllPools, coverNoPool
+	if pool := v.config.HomeOf(addr); pool != nil {
+		ads, none = v.byPool[pool.Name], coverNoAdvertisement
 	}
 	v.key = v.key[:0]
-	for _, i := range v.byPool[pool.Name] {
+	for _, i := range ads {
 		if selectsService(&v.config.L2Advertisements[i], labels) {
 			v.key = append(v.key, byte(i), byte(i>>8), byte(i>>16), byte(i>>24))
 		}
 	}
 	if len(v.key) == 0 {
-		return coverNoAdvertisement
+		return none
 	}
 	c, ok := v.covers[string(v.key)]
 	if !ok {

@@ -18,20 +18,17 @@ import (
 
 // covering returns the advertisements that cover an address for a Service.
 func covering(in desired.Input, s *desired.Service, addr netip.Addr) (ads []config.L2Advertisement, pool bool) {
-	p := in.Config.PoolOf(addr)
-	if p == nil {
-		return nil, false
-	}
+	p := in.Config.HomeOf(addr)
 	for _, ad := range in.Config.L2Advertisements {
 		matches := len(ad.ServiceSelectors) == 0
 		for _, sel := range ad.ServiceSelectors {
 			matches = matches || sel.Matches(s.Labels)
 		}
-		if matches && slices.Contains(ad.Pools, p.Name) {
+		if matches && (p == nil && ad.AllPools || p != nil && slices.Contains(ad.Pools, p.Name)) {
 			ads = append(ads, ad)
 		}
 	}
-	return ads, true
+	return ads, p != nil || len(ads) > 0
 }
 
 // selecting returns those that select a node.

@@ -25,6 +25,8 @@ type view struct {
 
 	reaches []reach          // of config.L2Advertisements
 	byPool  map[string][]int // pool name to places in config.L2Advertisements
+	// ofAllPools are the places of those that are for all pools.
+	ofAllPools []int
 	// covers by the advertisements in them, see cover. They are made when the
 	// first Service needs them.
 	covers map[string]*cover
@@ -53,6 +55,9 @@ func newView(in Input) *view {
 	for i := range v.config.L2Advertisements {
 		ad := &v.config.L2Advertisements[i]
 		v.reaches = append(v.reaches, newReach(ad, v.nodes))
+		if ad.AllPools {
+			v.ofAllPools = append(v.ofAllPools, i)
+		}
 		for _, pool := range ad.Pools {
 			v.byPool[pool] = append(v.byPool[pool], i)
 		}
