@@ -69,7 +69,8 @@ func TestNewRefuses(t *testing.T) {
 func TestLogr(t *testing.T) {
 	got := capture(t, "debug", "logfmt", func(l log.Logger) {
 		r := logging.Logr(l).WithName("a").WithName("b").WithValues("k", struct{ X int }{1})
-		r.Info("hello", "odd")
+		odd := []any{"odd"}
+		r.Info("hello", odd...)
 		r.V(1).Info("detail", 7, []string{"x"})
 		r.V(2).Info("too much")
 		r.Error(errors.New("boom"), "went wrong")
