@@ -1,0 +1,94 @@
+package layer2
+
+import (
+	"maps"
+	"time"
+
+	"github.com/go-kit/log/level"
+)
+
+// onLink follows an interface: one that has gone or is another one by the same
+// name loses its ports, one that is wanted gets them, and one that is up again
+// or has another hardware address announces anew.
+func (e *engine) onLink(ev linkEvent) {
+	name := ev.link.name
+	before, known := e.links[name]
+	if ev.gone {
+		delete(e.links, name)
+	} else {
+		e.links[name] = ev.link
+	}
+	e.knowMACs()
+	for key, p := range e.ports {
+		switch {
+		case p.link.index == ev.link.index && key.name != name, // renamed
+			key.name == name && (ev.gone || p.link.index != ev.link.index):
+			e.lose(key)
+		case key.name == name:
+			e.adopt(p, ev.link, known && !before.running)
+		}
+	}
+	if !ev.gone && e.drained == nil {
+		e.regain(name)
+	}
+}
+
+// knowMACs tells every port which hardware addresses this host has.
+func (e *engine) knowMACs() {
+	own := make(map[mac]bool, len(e.links))
+	for _, l := range e.links {
+		own[l.mac] = true
+	}
+	if maps.Equal(own, e.own) {
+		return
+	}
+	e.own = own
+	for _, p := range e.ports {
+		p.know(p.link.mac, own)
+	}
+}
+
+// lose closes a port whose interface has gone.
+func (e *engine) lose(key portKey) {
+	level.Warn(e.logger).Log("msg", "interface has gone", "interface", key.name, "protocol", key.protocol())
+	e.closePort(key)
+	e.dirty = true
+	e.publish()
+	if e.drained != nil {
+		e.checkDrained()
+	}
+}
+
+// adopt makes a port follow its interface; wasDown is true if it had no
+// carrier before.
+func (e *engine) adopt(p *port, l link, wasDown bool) {
+	changed := l.mac != p.link.mac && l.mac.station()
+	if changed {
+		p.link.mac = l.mac
+		p.know(l.mac, e.own)
+		level.Info(e.logger).Log("msg", "interface has another hardware address", "interface", l.name)
+	}
+	if !l.running || e.drained != nil || (!changed && !wasDown) {
+		return
+	}
+	now := time.Now()
+	for a := range p.holding.addrs {
+		e.schedule.start(task{port: p, addr: a}, now)
+	}
+}
+
+// regain opens the ports of an interface that is wanted and has none, which is
+// one that has just appeared.
+func (e *engine) regain(name string) {
+	now := time.Now()
+	for key, addrs := range perPort(e.want) {
+		if key.name != name || e.ports[key] != nil {
+			continue
+		}
+		if err := e.grow(key, addrs, now); err != nil {
+			level.Warn(e.logger).Log("msg", "interface not usable", "interface", name, "error", err)
+			e.dirty = true
+		}
+		e.publish()
+	}
+}

@@ -1,0 +1,145 @@
+package layer2
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/heraldlb/herald/speaker/desired"
+)
+
+// Links returns the network interfaces of this host that addresses can be
+// announced on, sorted by name: those with an Ethernet address that speak ARP.
+// The loopback, dummies and tunnels are not among them, nor are the ports of a
+// bridge, bond or team, whose master has the traffic.
+func Links() ([]desired.Link, error) {
+	all, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list network interfaces: %w", err)
+	}
+	masters := map[int]string{} // the type of each interface, by its index
+	for _, l := range all {
+		masters[l.Attrs().Index] = l.Type()
+	}
+	addrs, err := netlink.AddrList(nil, unix.AF_UNSPEC)
+	if err != nil {
+		return nil, fmt.Errorf("list addresses of network interfaces: %w", err)
+	}
+	prefixes := map[int][]netip.Prefix{}
+	for _, a := range addrs {
+		if p, ok := prefixOf(a); ok {
+			prefixes[a.LinkIndex] = append(prefixes[a.LinkIndex], p)
+		}
+	}
+	var out []desired.Link
+	for _, l := range all {
+		if at := l.Attrs(); usable(at, masters[at.MasterIndex]) {
+			slices.SortFunc(prefixes[at.Index], netip.Prefix.Compare)
+			out = append(out, desired.Link{Name: at.Name, Up: running(at), Prefixes: prefixes[at.Index]})
+		}
+	}
+	slices.SortFunc(out, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// prefixOf converts an address of an interface.
+func prefixOf(a netlink.Addr) (netip.Prefix, bool) {
+	if a.IPNet == nil {
+		return netip.Prefix{}, false
+	}
+	addr, ok := netip.AddrFromSlice(a.IP)
+	ones, bits := a.Mask.Size()
+	addr = addr.Unmap()
+	if !ok || bits != addr.BitLen() {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(addr, ones), true
+}
+
+// usable reports whether addresses can be announced on an interface whose
+// master, if it has one, is of the given type.
+func usable(at *netlink.LinkAttrs, master string) bool {
+	_, ethernet := toMAC(at.HardwareAddr)
+	port := master == "bridge" || master == "bond" || master == "team"
+	return ethernet && !port && at.RawFlags&(unix.IFF_LOOPBACK|unix.IFF_NOARP) == 0
+}
+
+// running reports whether an interface is up and has a carrier.
+func running(at *netlink.LinkAttrs) bool {
+	const up = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP
+	return at.RawFlags&up == up
+}
+
+// resubscribe is how long to wait before a lost subscription is tried again.
+const resubscribe = time.Second
+
+// WatchLinks puts a token into changed, unless one is there already, once at
+// the start and whenever an interface or its addresses may have changed. It
+// returns nil when ctx ends, and an error only if it cannot watch at all.
+func WatchLinks(ctx context.Context, changed chan<- struct{}) error {
+	notify := func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	for first := true; ; first = false {
+		if err := watchLinks(ctx, notify); err != nil && first {
+			return err
+		}
+		// The kernel dropped events that we were too slow for: anything may
+		// have changed meanwhile, and the next subscription says so.
+		timer := time.NewTimer(resubscribe)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+	}
+}
+
+// watchLinks calls notify for every event until ctx ends or one of the two
+// subscriptions is lost.
+func watchLinks(ctx context.Context, notify func()) error {
+	done := make(chan struct{})
+	links, addrs := make(chan netlink.LinkUpdate), make(chan netlink.AddrUpdate)
+	if err := netlink.LinkSubscribe(links, done); err != nil {
+		return fmt.Errorf("watch network interfaces: %w", err)
+	}
+	if err := netlink.AddrSubscribe(addrs, done); err != nil {
+		close(done)
+		drain(links)
+		return fmt.Errorf("watch addresses of network interfaces: %w", err)
+	}
+	defer drain(links)
+	defer drain(addrs)
+	defer close(done)
+
+	notify()
+	for {
+		var ok bool
+		select {
+		case <-ctx.Done():
+			return nil
+		case _, ok = <-links:
+		case _, ok = <-addrs:
+		}
+		if !ok {
+			return nil
+		}
+		notify()
+	}
+}
+
+// drain receives until c is closed, which lets its sender end.
+func drain[T any](c <-chan T) {
+	for range c {
+	}
+}

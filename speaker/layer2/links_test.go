@@ -1,0 +1,162 @@
+package layer2
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/heraldlb/herald/speaker/desired"
+)
+
+func TestLinks(t *testing.T) {
+	ns := newNetns(t)
+	up := func(name string) error {
+		l, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(l)
+	}
+	add := netlink.LinkAdd
+	attrs := func(name string) netlink.LinkAttrs { return netlink.LinkAttrs{Name: name} }
+	steps := []func() error{
+		func() error { return up("lo") },
+		func() error { return add(&netlink.Veth{LinkAttrs: attrs("eth0"), PeerName: "p0"}) },
+		func() error { return add(&netlink.Veth{LinkAttrs: attrs("eth1"), PeerName: "p1"}) },
+		func() error { return add(&netlink.Bridge{LinkAttrs: attrs("br0")}) },
+		func() error { return up("eth0") },
+		func() error { return up("p0") },
+		func() error {
+			br, err := netlink.LinkByName("br0")
+			if err != nil {
+				return err
+			}
+			port, err := netlink.LinkByName("p1")
+			if err != nil {
+				return err
+			}
+			return netlink.LinkSetMaster(port, br)
+		},
+		func() error {
+			l, err := netlink.LinkByName("eth0")
+			if err != nil {
+				return err
+			}
+			_, ipn, _ := net.ParseCIDR("192.0.2.0/24")
+			ipn.IP = net.IPv4(192, 0, 2, 7)
+			return netlink.AddrAdd(l, &netlink.Addr{IPNet: ipn})
+		},
+	}
+	for i, step := range steps {
+		if err := ns.do(step); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+	}
+	want := []desired.Link{
+		{Name: "br0"},
+		{Name: "eth0", Up: true, Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}},
+		{Name: "eth1"},
+		{Name: "p0", Up: true},
+	}
+	equal := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	for deadline := time.After(5 * time.Second); ; {
+		diff := cmp.Diff(want, linksIn(t, ns), equal)
+		if diff == "" {
+			return
+		}
+		select { // the kernel says that a link is up a moment after it is
+		case <-time.After(20 * time.Millisecond):
+		case <-deadline:
+			t.Fatalf("Links (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// linksIn returns Links in a namespace, less the link-local addresses, which
+// are the kernel's affair.
+func linksIn(t *testing.T, ns *netns) []desired.Link {
+	t.Helper()
+	var got []desired.Link
+	err := ns.doWithNetRaw(func() (err error) {
+		got, err = Links()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		got[i].Prefixes = slices.DeleteFunc(got[i].Prefixes, func(p netip.Prefix) bool { return p.Addr().IsLinkLocalUnicast() })
+		if len(got[i].Prefixes) == 0 {
+			got[i].Prefixes = nil
+		}
+	}
+	return got
+}
+
+func TestWatchLinks(t *testing.T) {
+	ns := newNetns(t)
+	before := runtime.NumGoroutine()
+	ctx, cancel := context.WithCancel(t.Context())
+	changed, done := make(chan struct{}, 1), make(chan error, 1)
+	go func() { done <- ns.doWithNetRaw(func() error { return WatchLinks(ctx, changed) }) }()
+	token := func(what string) {
+		t.Helper()
+		select {
+		case <-changed:
+		case <-time.After(5 * time.Second):
+			t.Fatalf("no token %s", what)
+		}
+	}
+	token("at the start")
+	err := ns.do(func() error {
+		return netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth0"}, PeerName: "p0"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token("for a new interface")
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("WatchLinks = %v", err)
+	}
+	deadline := time.After(5 * time.Second)
+	for runtime.NumGoroutine() > before {
+		select {
+		case <-deadline:
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func TestUsable(t *testing.T) {
+	ethernet := net.HardwareAddr(selfMAC[:])
+	tests := []struct {
+		name   string
+		attrs  netlink.LinkAttrs
+		master string
+		want   bool
+	}{
+		{"nic", netlink.LinkAttrs{HardwareAddr: ethernet, RawFlags: unix.IFF_UP}, "", true},
+		{"loopback", netlink.LinkAttrs{HardwareAddr: make(net.HardwareAddr, 6), RawFlags: unix.IFF_LOOPBACK}, "", false},
+		{"dummy", netlink.LinkAttrs{HardwareAddr: ethernet, RawFlags: unix.IFF_NOARP}, "", false},
+		{"tunnel", netlink.LinkAttrs{HardwareAddr: net.HardwareAddr{192, 0, 2, 1}}, "", false},
+		{"no address", netlink.LinkAttrs{}, "", false},
+		{"bridge port", netlink.LinkAttrs{HardwareAddr: ethernet, MasterIndex: 3}, "bridge", false},
+		{"bond port", netlink.LinkAttrs{HardwareAddr: ethernet, MasterIndex: 3}, "bond", false},
+		{"in a vrf", netlink.LinkAttrs{HardwareAddr: ethernet, MasterIndex: 3}, "vrf", true},
+	}
+	for _, tt := range tests {
+		if got := usable(&tt.attrs, tt.master); got != tt.want {
+			t.Errorf("%s: usable %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
