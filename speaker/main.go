@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/heraldlb/herald/internal/kube"
+	"github.com/heraldlb/herald/internal/logging"
+	"github.com/heraldlb/herald/internal/version"
+	"github.com/heraldlb/herald/speaker/layer2"
+	"github.com/heraldlb/herald/speaker/members"
+	"github.com/heraldlb/herald/speaker/watch"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	err := run(ctx, os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "speaker:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program: it returns when ctx ends, or with what is wrong.
+func run(ctx context.Context, args []string, stderr io.Writer) error {
+	s, err := parse(args, stderr)
+	if err != nil || s.version {
+		return err
+	}
+	logger, err := logging.New(stderr, s.logLevel, s.logFormat)
+	if err != nil {
+		return err
+	}
+	kube.UseLogger(logger)
+	tuneMemory()
+	err = serve(ctx, s, logger)
+	if err != nil {
+		level.Error(logger).Log("msg", "stopped", "error", err)
+	}
+	return err
+}
+
+// serve runs everything until ctx ends, and then hands the node's addresses
+// over before anything stops.
+func serve(ctx context.Context, s settings, logger log.Logger) error {
+	mgr, world, err := wire(s, logger)
+	if err != nil {
+		return err
+	}
+	level.Info(logger).Log("msg", "starting", "component", "speaker", "node", s.node, "version", version.String())
+
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(running) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	if err := world.Drain(running); err != nil {
+		level.Warn(logger).Log("msg", "addresses not handed over", "error", err)
+	}
+	end()
+	return <-ended
+}
+
+// wire makes everything and starts nothing.
+func wire(s settings, logger log.Logger) (manager.Manager, *watch.World, error) {
+	cfg, err := kube.RESTConfig("speaker")
+	if err != nil {
+		return nil, nil, err
+	}
+	mgr, err := kube.Manager(cfg, kube.Options{
+		Namespace: s.namespace, Logger: logger,
+		MetricsAddress: s.metricsAddress, SecureMetrics: s.secureMetrics, HealthAddress: s.healthAddress,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	list := members.New(members.Config{
+		Node: s.node, Addr: s.gossipAddress, Port: s.gossipPort, Label: s.gossipLabel,
+		Logger: log.With(logger, "component", "members"), Registerer: metrics.Registry,
+	})
+	l2 := layer2.New(layer2.Config{Logger: log.With(logger, "component", "layer2"), Registerer: metrics.Registry})
+	world := watch.New(watch.Config{
+		Node: s.node, Namespace: s.namespace, Class: s.class, GossipAddress: s.gossipAddress,
+		Members: roster{list}, Layer2: announcer{l2},
+		Links: layer2.Links, WatchLinks: layer2.WatchLinks,
+		Logger: log.With(logger, "component", "watch"), Registerer: metrics.Registry,
+	})
+	for _, start := range []manager.RunnableFunc{list.Start, l2.Start} {
+		if err := mgr.Add(start); err != nil {
+			return nil, nil, err
+		}
+	}
+	return mgr, world, world.Add(mgr)
+}

@@ -1,0 +1,83 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/heraldlb/herald/api/v1beta1"
+)
+
+// A shelf is a reader that lists as a cache does when nothing is copied.
+type shelf struct {
+	client.Reader
+	services  []corev1.Service
+	endpoints []discoveryv1.EndpointSlice
+	nodes     []corev1.Node
+}
+
+func (s *shelf) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	switch l := list.(type) {
+	case *corev1.ServiceList:
+		l.Items = append([]corev1.Service{}, s.services...)
+	case *discoveryv1.EndpointSliceList:
+		l.Items = append([]discoveryv1.EndpointSlice{}, s.endpoints...)
+	case *corev1.NodeList:
+		l.Items = append([]corev1.Node{}, s.nodes...)
+	case *v1beta1.SpeakerStatusList:
+	default:
+		return s.Reader.List(ctx, list, opts...)
+	}
+	return nil
+}
+
+// One Service of many changes, or nothing does.
+func BenchmarkPass(b *testing.B) {
+	for _, n := range []int{100, 1000, 5000} {
+		for _, changes := range []int{0, 1} {
+			b.Run(fmt.Sprintf("services=%d/changes=%d", n, changes), func(b *testing.B) {
+				benchmarkPass(b, n, changes)
+			})
+		}
+	}
+}
+
+func benchmarkPass(b *testing.B, n, changes int) {
+	world := newBench(b, &v1beta1.IPAddressPool{
+		ObjectMeta: metav1.ObjectMeta{Name: "ten"}, Spec: v1beta1.IPAddressPoolSpec{Addresses: []string{"10.0.0.0/8"}},
+	})
+	s := &shelf{Reader: world.api}
+	version := 0
+	for i := range n {
+		name := fmt.Sprintf("service-%d", i)
+		version++
+		s.services = append(s.services, lb(name, fmt.Sprint(version), fmt.Sprintf("10.1.%d.%d", i/250, i%250+1)))
+		version++
+		s.endpoints = append(s.endpoints, slice(name, name, fmt.Sprint(version), on("a", yes, nil, nil), on("b", yes, nil, nil)))
+	}
+	alive := []string{}
+	for i := range 100 {
+		name := fmt.Sprintf("node-%d", i)
+		s.nodes = append(s.nodes, *node(name))
+		alive = append(alive, name)
+	}
+	own := node("a")
+	own.UID = "uid"
+	s.nodes = append(s.nodes, *own)
+	world.members.set(append(alive, "a")...)
+	world.cluster = s
+	ctx := context.Background()
+	world.pass(ctx, world.notBefore)
+	for b.Loop() {
+		for range changes {
+			version++
+			s.services[version%n].ResourceVersion = fmt.Sprint(version)
+		}
+		world.pass(ctx, world.notBefore)
+	}
+}

@@ -1,0 +1,90 @@
+package watch
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/heraldlb/herald/api/v1beta1"
+)
+
+// The reasons of events.
+const (
+	reasonAnnouncing = "Announcing"
+	reasonConflict   = "AddressConflict"
+)
+
+// A notice is an event to be written on a Service.
+type notice struct {
+	service corev1.ObjectReference
+	kind    string // corev1.EventTypeNormal or EventTypeWarning
+	reason  string
+	action  string
+	note    string
+}
+
+// claim is an address of a Service.
+type claim struct{ address, service string }
+
+// notices returns the events for what is in a report and was not in the
+// status before: addresses that this node has begun to answer for, and
+// stations that have begun to claim one of them.
+func notices(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
+	return append(announcing(before, r), conflicting(before, r)...)
+}
+
+// announcing returns an event for each address of a Service that is newly
+// answered for.
+func announcing(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
+	known := map[claim]bool{}
+	for _, l := range before.Layer2 {
+		for _, service := range l.Services {
+			known[claim{l.Address, service}] = true
+		}
+	}
+	var out []notice
+	for _, l := range r.status.Layer2 {
+		for _, service := range l.Services {
+			ref, ok := r.services[service]
+			if !ok || known[claim{l.Address, service}] {
+				continue
+			}
+			out = append(out, notice{
+				service: ref, kind: corev1.EventTypeNormal, reason: reasonAnnouncing, action: "Announce",
+				note: fmt.Sprintf("node %q answers for %s on %s", r.status.Node, l.Address, strings.Join(l.Interfaces, ", ")),
+			})
+		}
+	}
+	return out
+}
+
+// conflicting returns an event for each address of a Service that a station
+// newly claims.
+func conflicting(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
+	known := map[[2]string]bool{}
+	for _, c := range before.Conflicts {
+		known[[2]string{c.Address, c.MAC}] = true
+	}
+	holders := map[string][]string{}
+	for _, l := range r.status.Layer2 {
+		holders[l.Address] = l.Services
+	}
+	var out []notice
+	for _, c := range r.status.Conflicts {
+		if known[[2]string{c.Address, c.MAC}] {
+			continue
+		}
+		for _, service := range holders[c.Address] {
+			ref, ok := r.services[service]
+			if !ok {
+				continue
+			}
+			out = append(out, notice{
+				service: ref, kind: corev1.EventTypeWarning, reason: reasonConflict, action: "Announce",
+				note: fmt.Sprintf("station %s claims %s on %s, which node %q answers for", c.MAC, c.Address, c.Interface, r.status.Node),
+			})
+		}
+	}
+	return out
+}

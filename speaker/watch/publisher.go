@@ -1,0 +1,211 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/heraldlb/herald/api/v1beta1"
+)
+
+// Bounds on what a publisher writes.
+const (
+	publishGap     = time.Second      // between two writes of the status
+	publishRetry   = 30 * time.Second // between two attempts that fail, at most
+	publishCheck   = 5 * time.Minute  // between two looks at what the API has
+	publishTimeout = 10 * time.Second // of one request
+	noticeBatch    = 100              // events between two writes of the status
+)
+
+// An EventRecorder writes events (events.k8s.io).
+type EventRecorder interface {
+	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
+}
+
+// A publisher writes the speaker's SpeakerStatus and the events that follow
+// from it, in a goroutine of its own: an API server that is slow or away must
+// never keep a pass waiting. It writes changes only, the status at most once a
+// second and more rarely the longer it is.
+type publisher struct {
+	node    string
+	client  client.Client // reads past the cache
+	events  EventRecorder
+	logger  log.Logger
+	metrics *metrics
+
+	latest atomic.Pointer[report]
+	poke   chan struct{}
+
+	// What follows belongs to the goroutine of Start.
+
+	// object is what the API has, nil when that is not known.
+	object *v1beta1.SpeakerStatus
+	// told is the status that events have been made for, nil before the first.
+	told    *v1beta1.SpeakerStatusStatus
+	pending []notice
+	trouble string // the error that was logged last
+}
+
+// newPublisher returns the publisher of a World. The client must read past the
+// cache.
+func newPublisher(w *World, c client.Client, events EventRecorder) *publisher {
+	return &publisher{
+		node: w.Node, client: c, events: events, logger: w.Logger, metrics: w.metrics,
+		poke: make(chan struct{}, 1),
+	}
+}
+
+// publish hands the latest report over. It never blocks.
+func (p *publisher) publish(r *report) {
+	p.latest.Store(r)
+	select {
+	case p.poke <- struct{}{}:
+	default:
+	}
+}
+
+// Start writes until ctx ends.
+func (p *publisher) Start(ctx context.Context) error {
+	wait, failed := publishCheck, time.Duration(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.poke:
+		case <-time.After(wait):
+			if wait == publishCheck {
+				p.object = nil // look at what the API has
+			}
+		}
+		r := p.latest.Load()
+		if r == nil {
+			continue
+		}
+		gap := publishGap + time.Duration(len(r.status.Layer2))*time.Millisecond
+		switch err := p.write(ctx, r); {
+		case err != nil:
+			failed = min(max(2*failed, publishGap), publishRetry)
+			gap, wait = failed, 0
+		default:
+			failed, wait = 0, publishCheck
+			p.tell(r)
+		}
+		if len(p.pending) > 0 {
+			wait = 0
+		}
+		if !sleep(ctx, gap) {
+			return nil
+		}
+	}
+}
+
+// write brings the API to the report.
+func (p *publisher) write(ctx context.Context, r *report) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	err := p.converge(ctx, r)
+	p.metrics.statusWrite(err)
+	if err == nil {
+		p.trouble = ""
+		return nil
+	}
+	p.object = nil
+	if text := err.Error(); text != p.trouble && !errors.Is(ctx.Err(), context.Canceled) {
+		level.Warn(p.logger).Log("msg", "status not written", "node", p.node, "error", err)
+		p.trouble = text
+	}
+	return err
+}
+
+// converge reads what the API has where that is not known, and writes what is
+// different.
+func (p *publisher) converge(ctx context.Context, r *report) error {
+	want := metadata(p.node, r)
+	if err := p.load(ctx, want); err != nil {
+		return err
+	}
+	if p.told == nil { // first: what was announced before the start is no news
+		p.told = p.object.Status.DeepCopy()
+	}
+	if !equality.Semantic.DeepEqual(p.object.OwnerReferences, want.OwnerReferences) ||
+		p.object.Labels[labelYielding] != want.Labels[labelYielding] {
+		p.object.OwnerReferences = want.OwnerReferences
+		metav1.SetMetaDataLabel(&p.object.ObjectMeta, labelYielding, want.Labels[labelYielding])
+		if !r.yielding {
+			delete(p.object.Labels, labelYielding)
+		}
+		if err := p.client.Update(ctx, p.object); err != nil {
+			return err
+		}
+	}
+	if equality.Semantic.DeepEqual(p.object.Status, r.status) {
+		return nil
+	}
+	r.status.DeepCopyInto(&p.object.Status)
+	return p.client.Status().Update(ctx, p.object)
+}
+
+// metadata returns that of the SpeakerStatus of a report. It belongs to its
+// Node and goes with it.
+func metadata(node string, r *report) metav1.ObjectMeta {
+	m := metav1.ObjectMeta{
+		Name:            node,
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: node, UID: r.node}},
+	}
+	if r.yielding {
+		m.Labels = map[string]string{labelYielding: yielding}
+	}
+	return m
+}
+
+// load reads the object, or creates it when there is none.
+func (p *publisher) load(ctx context.Context, want metav1.ObjectMeta) error {
+	if p.object != nil {
+		return nil
+	}
+	object := &v1beta1.SpeakerStatus{}
+	err := p.client.Get(ctx, client.ObjectKey{Name: want.Name}, object)
+	if apierrors.IsNotFound(err) {
+		object = &v1beta1.SpeakerStatus{ObjectMeta: want}
+		err = p.client.Create(ctx, object)
+	}
+	if err != nil {
+		return err
+	}
+	p.object = object
+	return nil
+}
+
+// tell writes the events that the report makes due, some now and the rest
+// later, so that a takeover of thousands of addresses is no flood.
+func (p *publisher) tell(r *report) {
+	p.pending = append(p.pending, notices(p.told, r)...)
+	p.told = &r.status
+	n := min(len(p.pending), noticeBatch)
+	for i := range p.pending[:n] {
+		e := &p.pending[i]
+		p.events.Eventf(&e.service, nil, e.kind, e.reason, e.action, "%s", e.note)
+	}
+	p.pending = p.pending[n:]
+}
+
+// sleep waits for d and reports whether ctx was still alive then.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,219 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-kit/log/level"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/heraldlb/herald/api/v1beta1"
+	"github.com/heraldlb/herald/internal/kube"
+)
+
+// world is the one key there is.
+var world = reconcile.Request{}
+
+// name is that of the controller, and of the one who reports events.
+const name = "herald-speaker"
+
+// Add has the World follow the cluster of a manager once that is started. The
+// manager must not be one that elects a leader.
+func (w *World) Add(mgr manager.Manager) error {
+	w.cluster = mgr.GetCache()
+	kinds := append(kube.ConfigKinds(), &corev1.Service{}, &discoveryv1.EndpointSlice{}, &corev1.Node{})
+	if err := kube.Prepare(mgr, kinds...); err != nil {
+		return err
+	}
+	yields, err := addYields(mgr, w.Logger)
+	if err != nil {
+		return err
+	}
+	w.statuses = yields
+	w.publisher = newPublisher(w, &direct{Reader: mgr.GetAPIReader(), Client: mgr.GetClient()},
+		mgr.GetEventRecorder(name))
+	if err := mgr.Add(manager.RunnableFunc(w.publisher.Start)); err != nil {
+		return fmt.Errorf("add publisher: %w", err)
+	}
+	if err := mgr.Add(manager.RunnableFunc(w.followLinks)); err != nil {
+		return fmt.Errorf("add link watcher: %w", err)
+	}
+	if err := errors.Join(
+		mgr.AddHealthzCheck("passes", w.Live),
+		mgr.AddReadyzCheck("gossip-key", w.Keyed),
+		mgr.AddReadyzCheck("announcements", w.Ready),
+	); err != nil {
+		return fmt.Errorf("add probes: %w", err)
+	}
+	election := false
+	c, err := controller.New(name, mgr, controller.Options{
+		Reconciler:         w,
+		NeedLeaderElection: &election,
+	})
+	if err != nil {
+		return fmt.Errorf("make controller: %w", err)
+	}
+	for _, s := range w.sources(mgr.GetCache(), yields) {
+		if err := c.Watch(s); err != nil {
+			return fmt.Errorf("watch: %w", err)
+		}
+	}
+	return nil
+}
+
+// direct is a client that reads past the cache.
+type direct struct {
+	client.Reader
+	client.Client
+}
+
+// Get reads from the API server.
+func (d *direct) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	return d.Reader.Get(ctx, key, obj, opts...)
+}
+
+// List reads from the API server.
+func (d *direct) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	return d.Reader.List(ctx, list, opts...)
+}
+
+// sources are everything that asks for a pass.
+func (w *World) sources(c, yields cache.Cache) []source.Source {
+	ask := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{world}
+	})
+	askConfig := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+		w.configStale.Store(true)
+		return []reconcile.Request{world}
+	})
+	out := []source.Source{
+		source.Kind(c, client.Object(&corev1.Service{}), ask, w.services()),
+		source.Kind(c, client.Object(&discoveryv1.EndpointSlice{}), ask, w.endpoints()),
+		source.Kind(c, client.Object(&corev1.Node{}), ask, nodes()),
+		source.Kind(yields, client.Object(&v1beta1.SpeakerStatus{}), ask, predicate.Funcs{
+			UpdateFunc: func(event.UpdateEvent) bool { return false }, // what matters is whether it is there
+		}),
+		source.Func(w.followMembers),
+	}
+	for _, kind := range kube.ConfigKinds() {
+		out = append(out, source.Kind(c, kind, askConfig, objects()))
+	}
+	return out
+}
+
+// objects leaves out changes that cannot matter, those of a status. Secrets
+// have no generation.
+func objects() predicate.Predicate {
+	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{},
+		predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+			_, secret := e.ObjectNew.(*corev1.Secret)
+			return secret
+		}})
+}
+
+// services lets Services through that are announced, or were, and leaves out
+// changes that cannot matter.
+func (w *World) services() predicate.Predicate {
+	concerns := w.catalogue.concerns
+	p := predicate.NewPredicateFuncs(func(o client.Object) bool { return concerns(o.(*corev1.Service)) })
+	p.UpdateFunc = func(e event.UpdateEvent) bool {
+		was, is := e.ObjectOld.(*corev1.Service), e.ObjectNew.(*corev1.Service)
+		if concerns(was) != concerns(is) || was.UID != is.UID {
+			return true
+		}
+		return concerns(is) && (was.Spec.ExternalTrafficPolicy != is.Spec.ExternalTrafficPolicy ||
+			!maps.Equal(was.Labels, is.Labels) || !slices.Equal(addresses(was), addresses(is)))
+	}
+	return p
+}
+
+// endpoints lets the EndpointSlices of announced Services and of the speakers
+// themselves through.
+func (w *World) endpoints() predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(o client.Object) bool {
+		service := serviceOf(o.(*discoveryv1.EndpointSlice))
+		if service == w.serviceName() {
+			return true
+		}
+		relevant := w.relevant.Load()
+		return relevant != nil && (*relevant)[service] != nil
+	})
+}
+
+// nodes leaves out changes of Nodes that cannot matter, such as heartbeats.
+func nodes() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, is := hostOf(e.ObjectOld.(*corev1.Node)), hostOf(e.ObjectNew.(*corev1.Node))
+		return was.notReady != is.notReady || was.Unavailable != is.Unavailable ||
+			!maps.Equal(was.Labels, is.Labels) || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
+	}}
+}
+
+// followMembers asks for a pass whenever the members, the links or the
+// conflicts change, until ctx ends.
+func (w *World) followMembers(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	go func() {
+		settled := w.Members.Settled()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-w.Members.Changed():
+				hurry(w.urgentC)
+			case <-settled:
+				settled = nil // a closed channel is always ready
+			case <-w.linksC:
+				w.linksStale.Store(true)
+			}
+			q.Add(world)
+		}
+	}()
+	go func() {
+		for c, ok := w.Layer2.NextConflict(ctx); ok; c, ok = w.Layer2.NextConflict(ctx) {
+			select {
+			case w.conflictsC <- c:
+			default: // there are enough of them to show
+			}
+			q.Add(world)
+		}
+	}()
+	return nil
+}
+
+// hurry puts a token into a channel that has room for one.
+func hurry(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// followLinks watches the links until ctx ends, and starts over when that
+// fails: without events the links that are known stay in force.
+func (w *World) followLinks(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := w.WatchLinks(ctx, w.linksC); err != nil && ctx.Err() == nil {
+			level.Warn(w.Logger).Log("msg", "links not watched, will retry", "error", err)
+		}
+		if !sleep(ctx, time.Second) {
+			return nil
+		}
+		hurry(w.linksC) // something may have been missed
+	}
+	return nil
+}

@@ -1,0 +1,534 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/heraldlb/herald/api/v1beta1"
+	"github.com/heraldlb/herald/internal/kube"
+	"github.com/heraldlb/herald/speaker/desired"
+)
+
+// fakeMembers is Members by hand.
+type fakeMembers struct {
+	mu       sync.Mutex
+	alive    map[string]bool
+	keys     []string
+	peers    []Peer
+	left     bool
+	changedC chan struct{}
+	settledC chan struct{}
+}
+
+func newFakeMembers(alive ...string) *fakeMembers {
+	m := &fakeMembers{changedC: make(chan struct{}, 1), settledC: make(chan struct{})}
+	m.set(alive...)
+	return m
+}
+
+func (m *fakeMembers) set(alive ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.alive = map[string]bool{}
+	for _, a := range alive {
+		m.alive[a] = true
+	}
+	hurry(m.changedC)
+}
+
+func (m *fakeMembers) SetPeers(p []Peer) { m.peers = p }
+func (m *fakeMembers) SetKey(k []byte) error {
+	m.keys = append(m.keys, string(k))
+	return nil
+}
+func (m *fakeMembers) Alive() map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.alive
+}
+func (m *fakeMembers) Changed() <-chan struct{}  { return m.changedC }
+func (m *fakeMembers) Settled() <-chan struct{}  { return m.settledC }
+func (m *fakeMembers) Leave(time.Duration) error { m.left = true; return nil }
+
+// fakeLayer2 is Layer2 by hand.
+type fakeLayer2 struct {
+	mu      sync.Mutex
+	set     []desired.Layer2Address
+	sets    int
+	err     error
+	drained bool
+	seenC   chan Conflict
+}
+
+func (l *fakeLayer2) NextConflict(ctx context.Context) (Conflict, bool) {
+	select {
+	case c := <-l.seenC:
+		return c, true
+	case <-ctx.Done():
+		return Conflict{}, false
+	}
+}
+
+func (l *fakeLayer2) Set(_ context.Context, want []desired.Layer2Address) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.set, l.sets = want, l.sets+1
+	return l.err
+}
+
+func (l *fakeLayer2) Drain(ctx context.Context) error {
+	l.drained = true
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (l *fakeLayer2) Led() []Led {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []Led
+	for _, a := range l.set {
+		out = append(out, Led{Address: a.Address, Interfaces: a.Interfaces})
+	}
+	return out
+}
+
+// announced returns the addresses of the last Set.
+func (l *fakeLayer2) announced() string {
+	var out []string
+	for _, a := range l.Led() {
+		out = append(out, a.Address.String())
+	}
+	return strings.Join(out, " ")
+}
+
+// A bench is a World with everything around it by hand.
+type bench struct {
+	*World
+	api     *api
+	members *fakeMembers
+	layer2  *fakeLayer2
+	links   []desired.Link
+}
+
+// newBench returns a World on node a of a cluster with two nodes, one Service
+// and everything that it takes to announce it, and more objects.
+func newBench(t testing.TB, more ...client.Object) *bench {
+	t.Helper()
+	service := lb("web", "", "192.0.2.1")
+	endpoints := slice("web", "web-1", "", on("b", yes, nil, nil))
+	speakers := slice(kube.SpeakerService, "speakers", "", speakerAt("a", yes, "10.0.0.1"), speakerAt("b", yes, "10.0.0.2"))
+	speakers.Namespace = "herald-system"
+	objects := append([]client.Object{
+		&service, &endpoints, &speakers, secret("one"), node("a"), node("b"),
+		&v1beta1.IPAddressPool{
+			ObjectMeta: metav1.ObjectMeta{Name: "pool"},
+			Spec:       v1beta1.IPAddressPoolSpec{Addresses: []string{"192.0.2.0/24"}},
+		},
+		&v1beta1.L2Advertisement{ObjectMeta: metav1.ObjectMeta{Name: "all"}},
+	}, more...)
+	for _, o := range objects {
+		if n, ok := o.(*corev1.Node); ok {
+			n.UID = types.UID("uid-of-" + n.Name)
+		}
+	}
+	b := &bench{api: newAPI(t, objects...), members: newFakeMembers("a"), layer2: &fakeLayer2{}, links: linksOf("up")}
+	b.World = New(Config{
+		Node: "a", Namespace: "herald-system", Class: v1beta1.ClassHerald,
+		GossipAddress: netip.MustParseAddr("10.0.0.1"),
+		Members:       b.members, Layer2: b.layer2,
+		Links:      func() ([]desired.Link, error) { return b.links, nil },
+		WatchLinks: func(ctx context.Context, _ chan<- struct{}) error { <-ctx.Done(); return nil },
+		Logger:     log.NewNopLogger(), Registerer: prometheus.NewRegistry(),
+	})
+	b.cluster, b.statuses = b.api, b.api
+	b.publisher = newPublisher(b.World, b.api, &recorder{})
+	close(b.members.settledC)
+	return b
+}
+
+func secret(key string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "herald-system", Name: kube.MemberlistSecret},
+		Data:       map[string][]byte{kube.MemberlistKey: []byte(key)},
+	}
+}
+
+// reconcile makes a pass and returns when the next one is to be made.
+func (b *bench) reconcile(t *testing.T) time.Duration {
+	t.Helper()
+	res, err := b.Reconcile(t.Context(), world)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.RequeueAfter
+}
+
+// expect fails the test unless the addresses are announced.
+func (b *bench) expect(t *testing.T, when, want string) {
+	t.Helper()
+	if got := b.layer2.announced(); got != want {
+		t.Errorf("%s: announced %q, want %q", when, got, want)
+	}
+}
+
+func TestPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		if next := b.reconcile(t); next != 0 {
+			t.Errorf("next pass after %v, want none", next)
+		}
+		b.expect(t, "alone", "192.0.2.1")
+		want := []Peer{{"a", netip.MustParseAddr("10.0.0.1")}, {"b", netip.MustParseAddr("10.0.0.2")}}
+		if diff := cmp.Diff(want, b.members.peers, compareAddrs); diff != "" {
+			t.Errorf("peers (-want +got):\n%s", diff)
+		}
+		if err := b.Ready(nil); err != nil {
+			t.Errorf("not ready: %v", err)
+		}
+		r := b.publisher.latest.Load()
+		if r == nil || r.status.Summary.Layer2Addresses != 1 || r.services["default/web"].Name != "web" {
+			t.Errorf("report = %+v", r)
+		}
+
+		// A new Service comes.
+		s := lb("db", "", "192.0.2.2")
+		if err := b.api.Create(t.Context(), &s); err != nil {
+			t.Fatal(err)
+		}
+		ep := slice("db", "db-1", "", on("a", no, yes, yes))
+		if err := b.api.Create(t.Context(), &ep); err != nil {
+			t.Fatal(err)
+		}
+		b.reconcile(t)
+		b.expect(t, "a new Service", "192.0.2.1 192.0.2.2")
+
+		// The key changes; then the Secret is gone, which changes nothing.
+		now := secret("two")
+		if err := b.api.Update(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		b.reconcile(t)
+		if err := b.api.Delete(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		b.reconcile(t)
+		if diff := cmp.Diff([]string{"one", "two"}, b.members.keys); diff != "" {
+			t.Errorf("keys (-want +got):\n%s", diff)
+		}
+		b.expect(t, "without Secret", "192.0.2.1 192.0.2.2")
+	})
+}
+
+// Nothing is announced before the key is known and the others were looked for.
+func TestPassWaitsAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.members.settledC = make(chan struct{})
+		gone := secret("one")
+		if err := b.api.Delete(t.Context(), gone); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Ready(nil); err == nil || err.Error() != "reading the cluster" {
+			t.Errorf("readiness = %v", err)
+		}
+		if next := b.reconcile(t); next == 0 {
+			t.Error("no pass will look for the key")
+		}
+		if err := b.Ready(nil); err == nil || !strings.Contains(err.Error(), "secret herald-system/herald-memberlist") {
+			t.Errorf("readiness = %v", err)
+		}
+		if err := b.Live(nil); err != nil {
+			t.Errorf("not alive: %v", err)
+		}
+
+		if err := b.api.Create(t.Context(), secret("one")); err != nil {
+			t.Fatal(err)
+		}
+		next := b.reconcile(t)
+		if next != settleLimit || b.layer2.sets != 0 {
+			t.Errorf("next pass after %v, %d sets; want %v, none", next, b.layer2.sets, settleLimit)
+		}
+		elapse(next)
+		b.reconcile(t)
+		b.expect(t, "nobody answered", "192.0.2.1")
+	})
+}
+
+// What cannot be read or done takes nothing away, and is tried again.
+func TestPassFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.reconcile(t)
+
+		b.cluster = failing{b.api}
+		b.configStale.Store(true)
+		var waits []time.Duration
+		for range 8 {
+			waits = append(waits, b.reconcile(t))
+		}
+		const ms = time.Millisecond
+		want := []time.Duration{100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 5000 * ms, 5000 * ms}
+		if diff := cmp.Diff(want, waits); diff != "" {
+			t.Errorf("waits (-want +got):\n%s", diff)
+		}
+		if b.layer2.sets != 1 {
+			t.Errorf("%d sets, want 1", b.layer2.sets)
+		}
+		b.expect(t, "unreadable", "192.0.2.1")
+
+		b.cluster = b.api
+		b.layer2.err = errors.New("permission denied")
+		if next := b.reconcile(t); next == 0 {
+			t.Error("a set that failed is not tried again")
+		}
+		b.layer2.err = nil
+		if next := b.reconcile(t); next != 0 {
+			t.Errorf("next pass after %v, want none", next)
+		}
+	})
+}
+
+// failing is a reader that fails.
+type failing struct{ client.Reader }
+
+func (failing) List(context.Context, client.ObjectList, ...client.ListOption) error {
+	return errors.New("no")
+}
+
+// A cut-off node holds new addresses back, and its cable is put back.
+func TestPassHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		more := lb("more", "", "192.0.2.7")
+		ep := slice("more", "more-1", "", on("b", yes, nil, nil))
+		b := newBench(t, &more, &ep)
+		b.members.set("a", "b")
+		b.reconcile(t)
+		own := b.layer2.announced()
+		if own != "192.0.2.1" && own != "192.0.2.7" {
+			t.Fatalf("announced %q: want one of two, choose other addresses", own)
+		}
+
+		b.links = linksOf("none")
+		b.linksStale.Store(true)
+		b.reconcile(t)
+		b.expect(t, "no link", "")
+		b.members.set("a")
+		b.reconcile(t)
+
+		b.links = linksOf("up")
+		b.linksStale.Store(true)
+		if next := b.reconcile(t); next != returnHold {
+			t.Errorf("next pass after %v, want %v", next, returnHold)
+		}
+		b.expect(t, "link is back", "")
+		elapse(200 * time.Millisecond)
+		b.members.set("a", "b")
+		next := b.reconcile(t)
+		b.expect(t, "the other is back", "")
+		elapse(next)
+		b.reconcile(t)
+		b.expect(t, "after it has settled", own)
+	})
+}
+
+// A node that is not Ready gives way once its speaker has told so.
+func TestPassYields(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.members.set("a", "b")
+		winner := map[bool]string{true: "a", false: "b"}
+		b.reconcile(t)
+		holder := winner[b.layer2.announced() != ""]
+
+		ill := node(holder, readiness(corev1.ConditionUnknown))
+		if err := b.api.Status().Update(t.Context(), ill); err != nil {
+			t.Fatal(err)
+		}
+		before := b.layer2.announced()
+		b.reconcile(t)
+		b.expect(t, "nobody has told", before)
+		if holder == "a" && !b.publisher.latest.Load().yielding {
+			t.Error("the speaker does not tell")
+		}
+		told := &v1beta1.SpeakerStatus{ObjectMeta: metav1.ObjectMeta{Name: holder, Labels: map[string]string{labelYielding: yielding}}}
+		if err := b.api.Create(t.Context(), told); err != nil {
+			t.Fatal(err)
+		}
+		b.reconcile(t)
+		elapse(settleHold)
+		b.reconcile(t)
+		if after := b.layer2.announced(); after == before {
+			t.Errorf("announced %q still", after)
+		}
+	})
+}
+
+func TestDrain(t *testing.T) {
+	tests := []struct {
+		name    string
+		alive   []string
+		service bool
+		waits   bool
+	}{
+		{"a successor is there", []string{"a", "b"}, true, true},
+		{"nobody else is alive", []string{"a"}, true, false},
+		{"nothing is announced", []string{"a", "b"}, false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.members.set(tt.alive...)
+				b.reconcile(t)
+				b.layer2.set = nil
+				if tt.service {
+					b.layer2.set = winning("a")
+				}
+				began := time.Now()
+				err := b.Drain(t.Context())
+				if waited := time.Since(began) == drainTimeout; waited != tt.waits || (err != nil) != tt.waits {
+					t.Errorf("drained in %v with %v", time.Since(began), err)
+				}
+				if !b.members.left || b.layer2.drained != tt.waits {
+					t.Errorf("left %t, drained %t", b.members.left, b.layer2.drained)
+				}
+				sets := b.layer2.sets
+				b.reconcile(t)
+				if b.layer2.sets != sets {
+					t.Error("a pass was made after Drain")
+				}
+			})
+		})
+	}
+}
+
+// Passes follow one another at once when there is little to do, and rest after
+// long ones, but not when a member comes or goes.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.notBefore = time.Now().Add(paceMost)
+		began := time.Now()
+		b.reconcile(t)
+		if d := time.Since(began); d != paceMost {
+			t.Errorf("waited %v, want %v", d, paceMost)
+		}
+		b.notBefore = time.Now().Add(paceMost)
+		hurry(b.urgentC)
+		began = time.Now()
+		b.reconcile(t)
+		if d := time.Since(began); d != 0 {
+			t.Errorf("waited %v in a hurry, want not at all", d)
+		}
+	})
+}
+
+// Every signal asks for a pass, and nothing goes on when the context ends: the
+// bubble does not end before its last goroutine.
+func TestFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.layer2.seenC = make(chan Conflict)
+		ctx, cancel := context.WithCancel(t.Context())
+		q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+		defer q.ShutDown()
+		if err := b.followMembers(ctx, q); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- b.followLinks(ctx) }()
+
+		asked := func(what string) {
+			t.Helper()
+			synctest.Wait()
+			if q.Len() != 1 {
+				t.Fatalf("%s: %d passes asked for, want 1", what, q.Len())
+			}
+			r, _ := q.Get()
+			q.Done(r)
+		}
+		asked("start") // Settled, and the members of the bench
+		b.members.set("a", "b")
+		asked("members")
+		b.linksStale.Store(false)
+		hurry(b.linksC)
+		asked("links")
+		if !b.linksStale.Load() {
+			t.Error("links are not stale")
+		}
+		b.layer2.seenC <- Conflict{Address: netip.MustParseAddr("192.0.2.1"), MAC: "x", At: time.Now()}
+		asked("conflict")
+
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestPredicates(t *testing.T) {
+	b := newBench(t)
+	b.reconcile(t)
+	concerned := lb("web", "1", "192.0.2.1")
+	other := lb("plain", "1", "192.0.2.9")
+	other.Spec.Type = corev1.ServiceTypeClusterIP
+	annotated := lb("web", "2", "192.0.2.1")
+	annotated.Annotations = map[string]string{"x": "y"}
+	moved := lb("web", "3", "192.0.2.3")
+	speakers := slice(kube.SpeakerService, "x", "1")
+	speakers.Namespace = "herald-system"
+	web, foreign := slice("web", "x", "1"), slice("plain", "x", "1")
+	beat := node("a", func(n *corev1.Node) {
+		n.Status.Conditions[0].LastHeartbeatTime = metav1.Now()
+		n.Annotations = map[string]string{"x": "y"}
+	})
+
+	services, endpoints, hosts := b.services(), b.endpoints(), nodes()
+	tests := []struct {
+		name      string
+		got, want bool
+	}{
+		{"a Service of ours is new", services.Create(create(&concerned)), true},
+		{"another Service is new", services.Create(create(&other)), false},
+		{"only an annotation", services.Update(change(&concerned, &annotated)), false},
+		{"another address", services.Update(change(&concerned, &moved)), true},
+		{"it becomes one of ours", services.Update(change(&other, &concerned)), true},
+		{"it is one of ours no more", services.Update(change(&concerned, &other)), true},
+		{"slice of a Service of ours", endpoints.Create(create(&web)), true},
+		{"slice of another", endpoints.Create(create(&foreign)), false},
+		{"slice of the speakers", endpoints.Create(create(&speakers)), true},
+		{"heartbeat", hosts.Update(change(node("a"), beat)), false},
+		{"not ready", hosts.Update(change(node("a"), node("a", readiness(corev1.ConditionFalse)))), true},
+		{"excluded", hosts.Update(change(node("a"), node("a", excluded))), true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.got != tt.want {
+				t.Errorf("let through: %t, want %t", tt.got, tt.want)
+			}
+		})
+	}
+}
+
+func create(o client.Object) event.CreateEvent { return event.CreateEvent{Object: o} }
+
+func change(was, is client.Object) event.UpdateEvent {
+	return event.UpdateEvent{ObjectOld: was, ObjectNew: is}
+}

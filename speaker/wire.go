@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+
+	"github.com/heraldlb/herald/speaker/layer2"
+	"github.com/heraldlb/herald/speaker/members"
+	"github.com/heraldlb/herald/speaker/watch"
+)
+
+// roster makes members.List fit watch.Members.
+type roster struct{ *members.List }
+
+var _ watch.Members = roster{}
+
+// SetPeers implements watch.Members.
+func (r roster) SetPeers(peers []watch.Peer) {
+	out := make([]members.Peer, 0, len(peers))
+	for _, p := range peers {
+		out = append(out, members.Peer(p))
+	}
+	r.List.SetPeers(out)
+}
+
+// announcer makes layer2.Announcer fit watch.Layer2.
+type announcer struct{ *layer2.Announcer }
+
+var _ watch.Layer2 = announcer{}
+
+// Led implements watch.Layer2.
+func (a announcer) Led() []watch.Led {
+	led := a.Announcer.Led()
+	out := make([]watch.Led, 0, len(led))
+	for _, l := range led {
+		out = append(out, watch.Led(l))
+	}
+	return out
+}
+
+// NextConflict implements watch.Layer2.
+func (a announcer) NextConflict(ctx context.Context) (watch.Conflict, bool) {
+	select {
+	case c := <-a.Conflicts():
+		return watch.Conflict(c), true
+	case <-ctx.Done():
+		return watch.Conflict{}, false
+	}
+}
