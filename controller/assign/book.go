@@ -1,0 +1,234 @@
+package assign
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/ipam"
+)
+
+// Grace is how long a Service keeps an address that no accepted pool has any
+// longer, so that a pool which is deleted and created again, or moved between
+// two objects, changes nobody's address. While a pool that the address came
+// from exists but is not accepted, the time does not end.
+const Grace = 30 * time.Second
+
+// An outcome is what became of a request.
+type outcome struct {
+	// addresses are what the status must show, in the order of the families.
+	addresses []netip.Addr
+	reason    Reason
+	message   string
+	// cause says why an address that was held is not any longer; it is for the
+	// event alone, and not part of the state.
+	cause string
+}
+
+// same reports whether two outcomes are the same state.
+func (o outcome) same(p outcome) bool {
+	return o.reason == p.reason && o.message == p.message && slices.Equal(o.addresses, p.addresses)
+}
+
+// An entry is what a book knows about one Service.
+type entry struct {
+	*request
+	outcome outcome
+	// homes has the pool of each address held, as it was last known.
+	homes map[netip.Addr]string
+	// claimed is the sharing that the addresses are held under.
+	claimed ipam.Sharing
+	// orphaned is when an address held was first seen to be in no pool; zero
+	// when there is none.
+	orphaned time.Time
+	// leaving is true while the addresses that the status still shows, but the
+	// Service lost, are kept from others under the name of leavingOwner.
+	leaving bool
+	// confirmed is true once the cache has shown the Service, so that its
+	// absence from the cache means that it is gone.
+	confirmed bool
+	contest   contest
+}
+
+// A book decides which Service gets which addresses. It is pure: it knows no
+// client and no clock, the same history gives the same answers, and it is not
+// safe for use by several goroutines at once.
+//
+// Invariant: an address in some Service's status, as far as the book was told,
+// is claimed in alloc, so nobody else gets it before the status is rewritten.
+type book struct {
+	alloc *ipam.Allocator
+	// pools are those of the configuration, in the order in which they are
+	// tried: by priority, pinned ones before others, by name.
+	pools []*config.Pool
+	// rejected are the names of pools that exist, but are not accepted.
+	rejected   map[string]bool
+	namespaces map[string]config.Labels
+	entries    map[string]*entry
+	// waiting are the entries whose wish is not fulfilled, or only in part.
+	waiting map[string]*entry
+	// orphans are the entries whose Grace is running.
+	orphans map[string]*entry
+	// changed has the keys whose outcome changed since they were last asked for.
+	changed map[string]bool
+	// freed is true when something happened that may help those that wait.
+	freed bool
+}
+
+// newBook returns a book without pools and Services.
+func newBook() *book {
+	return &book{
+		alloc:      ipam.New(),
+		namespaces: map[string]config.Labels{},
+		entries:    map[string]*entry{},
+		waiting:    map[string]*entry{},
+		orphans:    map[string]*entry{},
+		changed:    map[string]bool{},
+	}
+}
+
+// start claims what the statuses of all handled Services show, the oldest
+// Service first, and only then decides about each. Of two Services that show
+// one address without sharing it, the older keeps it.
+func (b *book) start(all []*request, now time.Time) {
+	for _, r := range slices.SortedFunc(slices.Values(all), compareAge) {
+		e := &entry{request: r, homes: map[netip.Addr]string{}, claimed: r.sharing}
+		b.entries[r.key] = e
+		var held []netip.Addr
+		for _, a := range r.shown {
+			if err := b.alloc.ClaimExisting(r.key, append(slices.Clone(held), a), r.sharing); err == nil {
+				held = append(held, a)
+			}
+		}
+	}
+	b.settleAll(now)
+}
+
+// configure puts other pools in force, and decides anew about every Service
+// that this may concern. On an error nothing has changed.
+func (b *book) configure(pools []config.Pool, rejected map[string]bool, now time.Time) error {
+	order := make([]*config.Pool, len(pools))
+	given := make([]ipam.Pool, len(pools))
+	for i := range pools {
+		p := &pools[i]
+		order[i] = p
+		given[i] = ipam.Pool{Name: p.Name, Ranges: p.Ranges, AvoidBuggyIPs: p.AvoidBuggyIPs, Cooldown: p.Cooldown}
+	}
+	if err := b.alloc.SetPools(given, now); err != nil {
+		return err
+	}
+	slices.SortStableFunc(order, func(x, y *config.Pool) int {
+		return cmp.Or(comparePriority(x.Priority, y.Priority), -compareBool(x.Pinned(), y.Pinned()), cmp.Compare(x.Name, y.Name))
+	})
+	b.pools, b.rejected = order, rejected
+	b.settleAll(now)
+	return nil
+}
+
+// settleAll decides about every Service: about those that hold addresses
+// first, and the older before the younger.
+func (b *book) settleAll(now time.Time) {
+	all := slices.SortedFunc(maps.Values(b.entries), func(x, y *entry) int { return compareAge(x.request, y.request) })
+	var without []*entry
+	for _, e := range all {
+		if b.alloc.Holdings(e.key) == nil {
+			without = append(without, e)
+			continue
+		}
+		b.settle(e, now)
+	}
+	for _, e := range without {
+		b.settle(e, now)
+	}
+	b.freed = len(b.waiting) > 0 && b.freed
+}
+
+// setNamespace tells the labels of a namespace, nil when it is gone.
+func (b *book) setNamespace(name string, l config.Labels) {
+	old, known := b.namespaces[name]
+	if l == nil {
+		delete(b.namespaces, name)
+	} else {
+		b.namespaces[name] = l
+	}
+	if known != (l != nil) || !maps.Equal(old, l) {
+		b.freed = true
+	}
+}
+
+// observe tells what a Service asks for and shows now. What is older than what
+// is known already is ignored, because caches lag behind.
+func (b *book) observe(r *request, now time.Time) *entry {
+	e := b.entries[r.key]
+	switch {
+	case e == nil:
+		e = &entry{homes: map[netip.Addr]string{}}
+		b.entries[r.key] = e
+	case e.uid == r.uid && older(r.version, e.version):
+		return e
+	}
+	e.request = r
+	b.settle(e, now)
+	return e
+}
+
+// forget releases all that a Service holds, because it is gone or no longer ours.
+func (b *book) forget(key string, now time.Time) {
+	e := b.entries[key]
+	if e == nil {
+		return
+	}
+	if b.alloc.Release(key, now) {
+		b.freed = true
+	}
+	if e.leaving {
+		b.alloc.Release(leavingOwner(key), now)
+	}
+	delete(b.entries, key)
+	delete(b.waiting, key)
+	delete(b.orphans, key)
+	delete(b.changed, key)
+}
+
+// takeChanged returns the keys whose outcome changed since the last call.
+func (b *book) takeChanged() []string {
+	keys := slices.Sorted(maps.Keys(b.changed))
+	clear(b.changed)
+	return keys
+}
+
+// compareAge orders older Services before younger ones.
+func compareAge(x, y *request) int {
+	return cmp.Or(x.created.Compare(y.created), cmp.Compare(x.key, y.key))
+}
+
+// comparePriority orders pools by priority; zero comes last.
+func comparePriority(x, y int) int {
+	return cmp.Or(compareBool(x == 0, y == 0), cmp.Compare(x, y))
+}
+
+// compareBool orders false before true.
+func compareBool(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case y:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// older reports whether resource version v is known to be older than w.
+func older(v, w string) bool {
+	a, err := strconv.ParseUint(v, 10, 64)
+	if err != nil {
+		return false
+	}
+	b, err := strconv.ParseUint(w, 10, 64)
+	return err == nil && a < b
+}

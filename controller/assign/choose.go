@@ -1,0 +1,222 @@
+package assign
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/heraldlb/herald/ipam"
+)
+
+// chosen serves a request for any addresses of the pools that are for it.
+func (b *book) chosen(e *entry, kept []netip.Addr, cause string, now time.Time) outcome {
+	fit := slices.DeleteFunc(slices.Clone(kept), func(a netip.Addr) bool { return !b.fromAsked(e, a) })
+	missing := slices.DeleteFunc(slices.Clone(e.families), func(f ipam.Family) bool {
+		return slices.ContainsFunc(fit, func(a netip.Addr) bool { return ipam.FamilyOf(a) == f })
+	})
+	if len(missing) == 0 {
+		return b.granted(e, fit, cause)
+	}
+	pools, refused := b.candidates(e)
+	if refused != nil {
+		return b.short(e, fit, kept, cause, refused)
+	}
+	if added := b.take(e, fit, missing, pools, now); len(added) > 0 {
+		if len(kept) > len(fit) {
+			cause = fmt.Sprintf("the Service asks for pool %q", e.pool)
+		}
+		return b.supplied(e, append(fit, added...), cause, pools)
+	}
+	return b.short(e, fit, kept, cause, b.shortage(e, missing, pools))
+}
+
+// supplied is the outcome when addresses were taken: all, or for a Service
+// that can do with one family, that one.
+func (b *book) supplied(e *entry, addrs []netip.Addr, cause string, pools []string) outcome {
+	addrs = inOrder(addrs, e.usable)
+	if len(addrs) == len(e.families) {
+		return b.granted(e, addrs, cause)
+	}
+	return b.partly(e, addrs, cause, b.shortage(e, b.lacking(e, addrs), pools))
+}
+
+// short is the outcome when nothing more is to be had.
+func (b *book) short(e *entry, fit, kept []netip.Addr, cause string, why *refusal) outcome {
+	if len(fit) > 0 && !e.whole {
+		return b.partly(e, fit, cause, why)
+	}
+	return stay(kept, cause, why)
+}
+
+// partly is the outcome when a Service that prefers two families has one.
+func (b *book) partly(e *entry, addrs []netip.Addr, cause string, why *refusal) outcome {
+	return outcome{
+		addresses: addrs, reason: PartlyAssigned, cause: cause,
+		message: b.describe(e, addrs) + "; " + why.message,
+	}
+}
+
+// lacking returns the families asked for that addrs has no address of.
+func (b *book) lacking(e *entry, addrs []netip.Addr) []ipam.Family {
+	return slices.DeleteFunc(slices.Clone(e.families), func(f ipam.Family) bool {
+		return slices.ContainsFunc(addrs, func(a netip.Addr) bool { return ipam.FamilyOf(a) == f })
+	})
+}
+
+// fromAsked reports whether an address held comes from the pool asked for, or
+// may, because it is not known where it came from.
+func (b *book) fromAsked(e *entry, a netip.Addr) bool {
+	home := b.alloc.PoolOf(a)
+	if home == "" {
+		home = e.homes[a]
+	}
+	return e.pool == "" || home == e.pool || home == ""
+}
+
+// take allocates the missing families beside the addresses that fit, and
+// returns what it got: all, or for a Service that can do with one family, the
+// first that can be had. What else was held is released on success only.
+func (b *book) take(e *entry, fit []netip.Addr, missing []ipam.Family, pools []string, now time.Time) []netip.Addr {
+	tries := [][]ipam.Family{missing}
+	if !e.whole && len(missing) > 1 {
+		tries = append(tries, missing[:1], missing[1:])
+	}
+	for _, families := range tries {
+		got, ok := b.takeAll(e, fit, families, pools, now)
+		if ok {
+			return got
+		}
+	}
+	return nil
+}
+
+// takeAll allocates one address of each family, or none. The new ones are
+// found under a name of their own, because the allocator would give up what
+// fits if its pool is none of the candidates any longer.
+func (b *book) takeAll(e *entry, fit []netip.Addr, families []ipam.Family, pools []string, now time.Time) ([]netip.Addr, bool) {
+	name := e.key + " (choosing)"
+	for _, a := range fit { // the pool of the other family is tried first
+		if home := b.alloc.PoolOf(a); slices.Contains(pools, home) {
+			pools = append([]string{home}, slices.DeleteFunc(slices.Clone(pools), func(p string) bool { return p == home })...)
+		}
+	}
+	got, err := b.alloc.Allocate(ipam.Request{Owner: name, Sharing: e.sharing, Families: families, Pools: pools}, now)
+	if err != nil {
+		return nil, false
+	}
+	b.alloc.Release(name, now)
+	var added []netip.Addr
+	for _, g := range got {
+		added = append(added, g.Address)
+	}
+	all := inOrder(append(slices.Clone(fit), added...), e.usable)
+	if err := b.alloc.Claim(e.key, all, e.sharing, now); err != nil {
+		panic("assign: claim what was found free: " + err.Error())
+	}
+	e.claimed = e.sharing
+	return added, true
+}
+
+// candidates returns the names of the pools that may serve a request, in the
+// order to try them, or why there is none.
+func (b *book) candidates(e *entry) ([]string, *refusal) {
+	s := b.subject(e)
+	if e.pool != "" {
+		return b.askedPool(e)
+	}
+	var names []string
+	var why []string
+	for _, p := range b.pools {
+		switch {
+		case !p.AutoAssign:
+			why = append(why, fmt.Sprintf("pool %q: serves only who asks for it (autoAssign is false)", p.Name))
+		case !p.Allows(s):
+			why = append(why, fmt.Sprintf("pool %q: its serviceAllocation excludes the Service", p.Name))
+		default:
+			names = append(names, p.Name)
+		}
+	}
+	if len(names) > 0 {
+		return names, nil
+	}
+	if len(why) == 0 {
+		return nil, &refusal{NoMatchingPool, "there is no accepted IPAddressPool"}
+	}
+	return nil, &refusal{NoMatchingPool, "no pool is for the Service: " + sentence(why)}
+}
+
+// askedPool returns the pool that a request names, or why it cannot serve.
+func (b *book) askedPool(e *entry) ([]string, *refusal) {
+	for _, p := range b.pools {
+		switch {
+		case p.Name != e.pool:
+		case !p.Allows(b.subject(e)):
+			return nil, &refusal{PoolNotAllowed, fmt.Sprintf("pool %q: its serviceAllocation excludes the Service", e.pool)}
+		default:
+			return []string{e.pool}, nil
+		}
+	}
+	if b.rejected[e.pool] {
+		return nil, &refusal{UnknownPool, fmt.Sprintf("IPAddressPool %q is not accepted; its status says why", e.pool)}
+	}
+	return nil, &refusal{UnknownPool, fmt.Sprintf("there is no IPAddressPool %s", quote(e.pool))}
+}
+
+// shortage says why none of the pools serves the families.
+func (b *book) shortage(e *entry, families []ipam.Family, pools []string) *refusal {
+	reason := PoolExhausted
+	var why []string
+	for _, f := range families {
+		lacking, full := b.shortageOf(f, pools)
+		if len(lacking)+len(full) < len(pools) {
+			continue // some pool has addresses of this family left
+		}
+		if len(full) == 0 {
+			reason = FamilyUnavailable
+		}
+		why = append(why, append(full, lacking...)...)
+	}
+	text := sentence(why)
+	if e.pool == "" {
+		if skipped := b.skipped(e, len(b.pools)-len(pools)); skipped != "" {
+			text += "; " + skipped
+		}
+	}
+	return &refusal{reason, text}
+}
+
+// shortageOf sorts the pools that cannot serve a family by why not.
+func (b *book) shortageOf(f ipam.Family, pools []string) (lacking, full []string) {
+	for _, p := range pools {
+		u := b.alloc.Usage(p, f)
+		switch {
+		case u.Total.IsZero():
+			lacking = append(lacking, fmt.Sprintf("pool %q: has no %v addresses", p, f))
+		case u.Available.IsZero() && u.Resting().IsZero():
+			full = append(full, fmt.Sprintf("pool %q: all %v %v addresses are in use", p, u.Total, f))
+		case u.Available.IsZero():
+			full = append(full, fmt.Sprintf("pool %q: all %v %v addresses are in use or rest after it", p, u.Total, f))
+		}
+	}
+	return lacking, full
+}
+
+// skipped names the pools that were not candidates.
+func (b *book) skipped(e *entry, n int) string {
+	if n == 0 {
+		return ""
+	}
+	s := b.subject(e)
+	var names []string
+	for _, p := range b.pools {
+		if !p.AutoAssign || !p.Allows(s) {
+			names = append(names, fmt.Sprintf("%q", p.Name))
+		}
+	}
+	if len(names) > maxTold {
+		names = append(names[:maxTold], fmt.Sprintf("%d more", len(names)-maxTold))
+	}
+	return "not for the Service: " + strings.Join(names, ", ")
+}

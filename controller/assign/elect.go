@@ -1,0 +1,145 @@
+package assign
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-kit/log/level"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
+)
+
+// leaseName is the Lease that replicas of the controller compete for.
+const leaseName = "herald-controller"
+
+// How long a lease holds without being renewed, when its holder stops to act
+// because it cannot renew it, and how often it tries.
+const (
+	leaseDuration = 15 * time.Second
+	renewDeadline = 10 * time.Second
+	renewPeriod   = 2 * time.Second
+)
+
+// An elector runs a term of its assigner whenever this process holds the lease.
+//
+// Losing the lease ends the term, not the process: while the API server is
+// away nobody can hold it, and a process that ended would be started again
+// after a pause that grows with every time. That is safe because nothing
+// outlives a term: its workers are stopped before the lease can pass on, the
+// next term begins with an empty book and a list from the API server, and a
+// write that is still on its way is refused when its Service has changed.
+// What it could do at worst, to show an address that the next term has given
+// to another Service in the same moment, the next term sees and puts right.
+type elector struct {
+	lead func(context.Context)
+	// lock is nil when there is nobody to compete with.
+	lock resourcelock.Interface
+	tell func(msg string)
+}
+
+// newElector returns an elector; without an identity it leads at once. A
+// process that is started again with the same identity takes its lease back
+// without waiting for it to run out.
+func (a *assigner) newElector(cfg *rest.Config, identity string) (*elector, error) {
+	e := &elector{lead: a.lead, tell: func(msg string) { _ = level.Info(a.logger).Log("msg", msg) }}
+	if identity == "" {
+		return e, nil
+	}
+	cfg = rest.CopyConfig(cfg)
+	cfg.Timeout = renewDeadline / 2 // one request that hangs must not cost the lease
+	client, err := coordination.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("client for leases: %w", err)
+	}
+	e.lock = &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: a.namespace, Name: leaseName},
+		Client:     client,
+		LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+	}
+	return e, nil
+}
+
+// NeedLeaderElection tells the manager to start this without one of its own.
+func (e *elector) NeedLeaderElection() bool { return false }
+
+// Start competes for the lease until ctx ends, and leads while it is held. It
+// implements manager.Runnable.
+func (e *elector) Start(ctx context.Context) error {
+	if e.lock == nil {
+		e.lead(ctx)
+		return nil
+	}
+	for ctx.Err() == nil {
+		if err := e.compete(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compete runs for the lease once, and leads until it is lost or ctx ends. In
+// the latter case it is handed back, but only after the last worker has ended.
+func (e *elector) compete(ctx context.Context) error {
+	c := &candidacy{elector: e, beganC: make(chan struct{}), endedC: make(chan struct{})}
+	// Without a logger, because it would write a line for each attempt.
+	holding, letGo := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), klog.Logger{}))
+	defer letGo()
+	le, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock:            e.lock,
+		Name:            leaseName,
+		LeaseDuration:   leaseDuration,
+		RenewDeadline:   renewDeadline,
+		RetryPeriod:     renewPeriod,
+		ReleaseOnCancel: true,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(held context.Context) { c.lead(ctx, held) },
+			OnStoppedLeading: func() {},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("leader election: %w", err)
+	}
+	defer context.AfterFunc(ctx, func() {
+		c.wait()
+		letGo()
+	})()
+	le.Run(holding)
+	if c.wait() && ctx.Err() == nil {
+		e.tell("lease lost")
+	}
+	return nil
+}
+
+// A candidacy is one run for the lease.
+type candidacy struct {
+	*elector
+	// beganC is closed when leading begins, endedC when it has ended.
+	beganC, endedC chan struct{}
+}
+
+// lead leads until ctx ends or the lease is no longer held.
+func (c *candidacy) lead(ctx, held context.Context) {
+	close(c.beganC)
+	defer close(c.endedC)
+	c.tell("lease acquired")
+	acting, stop := context.WithCancel(held)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+	c.elector.lead(acting)
+}
+
+// wait waits until leading has ended, and reports whether it had begun.
+func (c *candidacy) wait() bool {
+	select {
+	case <-c.beganC:
+		<-c.endedC
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,175 @@
+package assign
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// A lease is what candidates compete for; it can be out of reach.
+type lease struct {
+	mu     sync.Mutex
+	record *resourcelock.LeaderElectionRecord
+	away   bool
+}
+
+// A claim is one candidate's view of a lease.
+type claim struct {
+	*lease
+	identity string
+}
+
+var _ resourcelock.Interface = claim{}
+
+func (c claim) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.away:
+		return nil, nil, errInjected
+	case c.record == nil:
+		return nil, nil, apierrors.NewNotFound(corev1.Resource("leases"), leaseName)
+	}
+	r := *c.record
+	return &r, []byte(r.HolderIdentity + r.RenewTime.String()), nil
+}
+
+func (c claim) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	return c.Update(ctx, r)
+}
+
+func (c claim) Update(_ context.Context, r resourcelock.LeaderElectionRecord) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.away {
+		return errInjected
+	}
+	c.record = &r
+	return nil
+}
+
+func (c claim) RecordEvent(string) {}
+func (c claim) Identity() string   { return c.identity }
+func (c claim) Describe() string   { return c.identity }
+
+func (l *lease) setAway(away bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.away = away
+}
+
+// terms notes who leads when.
+type terms struct {
+	mu      sync.Mutex
+	leading []string
+	both    bool
+}
+
+func (t *terms) elector(l *lease, identity string) *elector {
+	return &elector{lock: claim{l, identity}, tell: func(string) {}, lead: func(ctx context.Context) {
+		t.mu.Lock()
+		t.leading = append(t.leading, identity)
+		t.both = t.both || len(t.leading) > 1
+		t.mu.Unlock()
+		<-ctx.Done()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.leading = slices.DeleteFunc(t.leading, func(s string) bool { return s == identity })
+	}}
+}
+
+func (t *terms) who() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.leading)
+}
+
+func TestElection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		var seen terms
+		ctxA, stopA := context.WithCancel(t.Context())
+		ctxB, stopB := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		run := func(ctx context.Context, identity string) {
+			wg.Go(func() {
+				if err := seen.elector(&l, identity).Start(ctx); err != nil {
+					t.Errorf("%s: %v", identity, err)
+				}
+			})
+		}
+		want := func(when string, who ...string) {
+			t.Helper()
+			synctest.Wait()
+			if got := seen.who(); !slices.Equal(got, who) {
+				t.Errorf("%s: %v lead, want %v", when, got, who)
+			}
+		}
+		run(ctxA, "a")
+		want("at once", "a")
+		run(ctxB, "b")
+		<-time.After(time.Minute)
+		want("a holds the lease", "a")
+
+		l.setAway(true)
+		<-time.After(renewDeadline + renewPeriod)
+		want("the API server is away")
+		<-time.After(time.Hour)
+		want("for long")
+		l.setAway(false)
+		<-time.After(3 * renewPeriod)
+		if got := seen.who(); len(got) != 1 {
+			t.Errorf("API server back: %v lead, want one", got)
+		}
+
+		stopA()
+		<-time.After(3 * renewPeriod)
+		want("a is stopped and hands back", "b")
+		stopB()
+		wg.Wait()
+		want("both are stopped")
+		if seen.both {
+			t.Error("two led at once")
+		}
+	})
+}
+
+// A process that is started again under its old name takes the lease back.
+func TestElectionAfterCrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := metav1.Now()
+		l := lease{record: &resourcelock.LeaderElectionRecord{
+			HolderIdentity: "pod", LeaseDurationSeconds: 15, AcquireTime: now, RenewTime: now,
+		}}
+		var seen terms
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- seen.elector(&l, "pod").Start(ctx) }()
+		synctest.Wait()
+		if got := seen.who(); len(got) != 1 {
+			t.Errorf("%v lead, want pod at once", got)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestNoElection(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	led := false
+	e := &elector{lead: func(context.Context) { led = true }}
+	stop()
+	if err := e.Start(ctx); err != nil || !led {
+		t.Errorf("Start = %v, led %v", err, led)
+	}
+}

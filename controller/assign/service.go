@@ -1,0 +1,159 @@
+package assign
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-kit/log/level"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// conflictRetry is how long to wait for the cache after a write came too late.
+// The cache's own news usually come first.
+const conflictRetry = 200 * time.Millisecond
+
+// reconcileService brings one Service's status in line with the book.
+func (a *assigner) reconcileService(ctx context.Context, key client.ObjectKey) (reconcile.Result, error) {
+	t := a.enter()
+	if t == nil {
+		return reconcile.Result{}, nil // enqueued again when a term begins
+	}
+	defer t.busy.Done()
+	ctx, cancel := t.bind(ctx)
+	defer cancel()
+	began := time.Now()
+	defer func() { a.metrics.observe("service", time.Since(began)) }()
+	defer t.poke()
+
+	var s corev1.Service
+	err := a.client.Get(ctx, key, &s)
+	switch {
+	case apierrors.IsNotFound(err):
+		return a.absent(ctx, t, key)
+	case err != nil:
+		return reconcile.Result{}, fmt.Errorf("read Service: %w", err)
+	case !handled(&s, a.class):
+		return a.disown(ctx, t, &s)
+	}
+	out, current := t.observe(&s, a.now())
+	if !current {
+		return reconcile.Result{}, nil // the cache will tell when it has caught up
+	}
+	c := plan(&s, out, a.now())
+	if c == nil {
+		return reconcile.Result{}, nil
+	}
+	if wait, tell := t.contested(key.String(), out, a.now()); wait > 0 {
+		if tell {
+			a.tellContest(&s)
+		}
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	return a.write(ctx, t, &s, c, out)
+}
+
+// tellContest tells that somebody else writes a Service's status too.
+func (a *assigner) tellContest(s *corev1.Service) {
+	const note = "something else keeps rewriting the status of this Service: is there another load balancer that handles it?"
+	a.events.Eventf(s, nil, corev1.EventTypeWarning, eventContested, "Assign", note)
+	_ = level.Warn(a.logger).Log("msg", "status rewritten by others", "service", client.ObjectKeyFromObject(s).String())
+}
+
+// observe tells the book of a Service from the cache, and returns what is to
+// become of it; current is false when more is known of it already.
+func (t *term) observe(s *corev1.Service, now time.Time) (out outcome, current bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := newRequest(s)
+	e := t.book.observe(r, now)
+	e.confirmed = e.confirmed || e.request == r
+	return e.outcome, e.request == r
+}
+
+// absent releases what a Service held that is gone. That the cache does not
+// have it may also mean that it does not have it yet.
+func (a *assigner) absent(ctx context.Context, t *term, key client.ObjectKey) (reconcile.Result, error) {
+	name := key.String()
+	t.mu.Lock()
+	e := t.book.entries[name]
+	sure := e == nil || e.confirmed
+	t.mu.Unlock()
+	if !sure {
+		var found corev1.ServiceList // by a list, which needs no permission of its own
+		err := a.live.List(ctx, &found, client.InNamespace(key.Namespace), client.MatchingFields{"metadata.name": key.Name})
+		switch {
+		case err != nil:
+			return reconcile.Result{}, fmt.Errorf("read Service: %w", err)
+		case len(found.Items) > 0:
+			return reconcile.Result{RequeueAfter: retryAfter}, nil
+		}
+	}
+	a.forget(t, name)
+	return reconcile.Result{}, nil
+}
+
+// disown cleans the status of a Service that is not, or no longer, ours, and
+// releases what it held once the status does not show it any longer.
+func (a *assigner) disown(ctx context.Context, t *term, s *corev1.Service) (reconcile.Result, error) {
+	if c := planRelease(s); c != nil {
+		if result, err := a.write(ctx, t, s, c, outcome{}); err != nil || result.RequeueAfter > 0 {
+			return result, err
+		}
+	}
+	a.forget(t, client.ObjectKeyFromObject(s).String())
+	return reconcile.Result{}, nil
+}
+
+// forget releases what a Service held.
+func (a *assigner) forget(t *term, key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.book.entries[key]; e != nil && len(e.outcome.addresses) > 0 {
+		_ = level.Info(a.logger).Log("msg", "address released", "service", key, "ips", list(e.outcome.addresses))
+	}
+	t.book.forget(key, a.now())
+}
+
+// write writes a change, and tells of it. What the book has claimed stays
+// claimed when the write fails; the Service is tried again.
+func (a *assigner) write(ctx context.Context, t *term, s *corev1.Service, c *change, out outcome) (reconcile.Result, error) {
+	written := &corev1.Service{}
+	written.Namespace, written.Name = s.Namespace, s.Name
+	err := a.client.Status().Patch(ctx, written, client.RawPatch(types.MergePatchType, c.patch))
+	switch {
+	case apierrors.IsConflict(err):
+		return reconcile.Result{RequeueAfter: conflictRetry}, nil
+	case apierrors.IsNotFound(err):
+		return reconcile.Result{RequeueAfter: retryAfter}, nil // the cache will know by then
+	case err != nil:
+		return reconcile.Result{}, fmt.Errorf("write status: %w", err)
+	}
+	if handled(written, a.class) {
+		t.wrote(newRequest(written), out, a.now())
+	}
+	if c.reason != "" {
+		a.events.Eventf(s, nil, c.eventType, c.reason, "Assign", "%s", c.note)
+		a.logChange(s, c)
+	}
+	return reconcile.Result{}, nil
+}
+
+// logChange logs what an event tells.
+func (a *assigner) logChange(s *corev1.Service, c *change) {
+	key := client.ObjectKeyFromObject(s).String()
+	switch c.reason {
+	case eventAssigned:
+		_ = level.Info(a.logger).Log("msg", "address assigned", "service", key, "ips", c.ips)
+	case eventReassigned:
+		_ = level.Info(a.logger).Log("msg", "address replaced", "service", key, "ips", c.ips, "reason", c.note)
+	case eventReleased:
+		_ = level.Info(a.logger).Log("msg", "address released", "service", key, "ips", c.ips, "reason", c.note)
+	default:
+		_ = level.Info(a.logger).Log("msg", "address not assigned", "service", key, "reason", c.note)
+	}
+}
