@@ -1,0 +1,283 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// The names that Herald's users see.
+const (
+	namespace         = "herald-system"
+	conditionAssigned = "heraldlb.io/AddressAssigned"
+)
+
+// patience bounds what normally takes a moment, on a machine that is busy.
+const patience = 60 * time.Second
+
+// A cluster is a lab that runs, with clients for its API.
+type cluster struct {
+	*runner
+	kube    kubernetes.Interface
+	objects dynamic.Interface
+	// segment is the IPv4 subnet that all hosts are on; its addresses from
+	// .100 up are free for pools.
+	segment netip.Prefix
+	nodes   []string
+}
+
+// connect makes the clients for the lab of r.
+func connect(r *runner, segment netip.Prefix, nodes []string, kubeconfig string) (*cluster, error) {
+	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	cfg.QPS, cfg.Burst = 100, 200
+	kube, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &cluster{runner: r, kube: kube, objects: objects, segment: segment, nodes: nodes}, nil
+}
+
+// vip returns the address of the segment that ends in n.
+func (c *cluster) vip(n int) netip.Addr {
+	a := c.segment.Addr().As4()
+	a[3] = byte(n)
+	return netip.AddrFrom4(a)
+}
+
+// others returns the nodes without name.
+func (c *cluster) others(name string) []string {
+	return slices.DeleteFunc(slices.Clone(c.nodes), func(n string) bool { return n == name })
+}
+
+// A service says what the tests want of a Service of type LoadBalancer.
+type service struct {
+	name string
+	// on is the node whose echo pod is behind it; empty means all pods.
+	on          string
+	local       bool
+	labels      map[string]string
+	annotations map[string]string
+	namespace   string
+}
+
+// manifest returns the Service as YAML.
+func (s service) manifest() string {
+	selector := "app: echo"
+	if s.on != "" {
+		selector += ", node: " + s.on
+	}
+	policy := "Cluster"
+	if s.local {
+		policy = "Local"
+	}
+	return fmt.Sprintf(`
+apiVersion: v1
+kind: Service
+metadata: {name: %q, namespace: %q, labels: {%s}, annotations: {%s}}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: %s
+  selector: {%s}
+  ports: [{port: 80, targetPort: 8080}]
+`, s.name, s.space(), flow(s.labels), flow(s.annotations), policy, selector)
+}
+
+// space returns the namespace of s.
+func (s service) space() string {
+	if s.namespace == "" {
+		return "default"
+	}
+	return s.namespace
+}
+
+// flow writes a map as the inside of a YAML flow mapping.
+func flow(m map[string]string) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%q: %q", k, m[k]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// serve applies s and waits until it has an address.
+func (c *cluster) serve(t *testing.T, s service) netip.Addr {
+	t.Helper()
+	c.apply(t, s.manifest())
+	return c.address(t, s)
+}
+
+// address waits until s has an address.
+func (c *cluster) address(t *testing.T, s service) netip.Addr {
+	t.Helper()
+	var addr netip.Addr
+	eventually(t, patience, "address of "+s.name, func(ctx context.Context) error {
+		got, err := c.ingress(ctx, s)
+		if err != nil {
+			return err
+		}
+		if len(got) != 1 {
+			return errNot(got, "one address")
+		}
+		addr = got[0]
+		return nil
+	})
+	return addr
+}
+
+// ingress returns the addresses in the status of s.
+func (c *cluster) ingress(ctx context.Context, s service) ([]netip.Addr, error) {
+	svc, err := c.kube.CoreV1().Services(s.space()).Get(ctx, s.name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var out []netip.Addr
+	for _, in := range svc.Status.LoadBalancer.Ingress {
+		a, err := netip.ParseAddr(in.IP)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// pending waits until the condition AddressAssigned of s is False with reason,
+// its message has every one of words, and an event says the same.
+func (c *cluster) pending(t *testing.T, s service, reason string, words ...string) {
+	t.Helper()
+	eventually(t, patience, s.name+" pending with "+reason, func(ctx context.Context) error {
+		svc, err := c.kube.CoreV1().Services(s.space()).Get(ctx, s.name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		for _, cond := range svc.Status.Conditions {
+			if cond.Type == conditionAssigned {
+				return says(cond, metav1.ConditionFalse, reason, words)
+			}
+		}
+		return errNot("no condition "+conditionAssigned, reason)
+	})
+	eventually(t, patience, s.name+" event", func(ctx context.Context) error {
+		events, err := c.kube.EventsV1().Events(s.space()).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		var notes []string
+		for _, e := range events.Items {
+			if e.Regarding.Kind == "Service" && e.Regarding.Name == s.name {
+				if containsAll(e.Note, words) {
+					return nil
+				}
+				notes = append(notes, e.Note)
+			}
+		}
+		return errNot(notes, words)
+	})
+}
+
+// says compares a condition with what it should be.
+func says(cond metav1.Condition, status metav1.ConditionStatus, reason string, words []string) error {
+	if cond.Status != status || cond.Reason != reason || !containsAll(cond.Message, words) {
+		return errNot(fmt.Sprintf("%s %s %q", cond.Status, cond.Reason, cond.Message), fmt.Sprint(status, " ", reason, " ", words))
+	}
+	return nil
+}
+
+func containsAll(s string, words []string) bool {
+	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(s, w) })
+}
+
+// accepted waits until the condition Accepted of one of Herald's objects is as
+// wanted and its message has every one of words.
+func (c *cluster) accepted(t *testing.T, resource, name string, status metav1.ConditionStatus, words ...string) {
+	t.Helper()
+	eventually(t, patience, resource+" "+name+" Accepted="+string(status), func(ctx context.Context) error {
+		obj, err := c.objects.Resource(herald(resource)).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		conditions, _, err := unstructured.NestedSlice(obj.Object, "status", "conditions")
+		if err != nil {
+			return err
+		}
+		for _, raw := range conditions {
+			cond := raw.(map[string]any)
+			message, _ := cond["message"].(string)
+			if cond["type"] != "Accepted" {
+				continue
+			}
+			if cond["status"] != string(status) || !containsAll(message, words) {
+				return errNot(cond, fmt.Sprint(status, words))
+			}
+			return nil
+		}
+		return errNot("no condition", "Accepted")
+	})
+}
+
+// herald names one of Herald's resources.
+func herald(resource string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "heraldlb.io", Version: "v1beta1", Resource: resource}
+}
+
+// rolledOut waits until Herald's Deployment and DaemonSet are up to date and ready.
+func (c *cluster) rolledOut(t *testing.T) {
+	t.Helper()
+	eventually(t, 2*patience, "rollout", func(ctx context.Context) error {
+		d, err := c.kube.AppsV1().Deployments(namespace).Get(ctx, "controller", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		s, err := c.kube.AppsV1().DaemonSets(namespace).Get(ctx, "speaker", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if !deploymentReady(d) || !daemonSetReady(s) {
+			return errNot(fmt.Sprintf("controller %+v, speaker %+v", d.Status, s.Status), "ready")
+		}
+		return nil
+	})
+}
+
+func deploymentReady(d *appsv1.Deployment) bool {
+	return d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == *d.Spec.Replicas &&
+		d.Status.ReadyReplicas == *d.Spec.Replicas && d.Status.Replicas == *d.Spec.Replicas
+}
+
+func daemonSetReady(d *appsv1.DaemonSet) bool {
+	return d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedNumberScheduled == d.Status.DesiredNumberScheduled &&
+		d.Status.NumberReady == d.Status.DesiredNumberScheduled
+}
+
+// pods returns Herald's pods of one component.
+func (c *cluster) pods(t *testing.T, component string) []corev1.Pod {
+	t.Helper()
+	list, err := c.kube.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{
+		LabelSelector: "app.kubernetes.io/component=" + component,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list.Items
+}
