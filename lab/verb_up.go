@@ -33,8 +33,12 @@ that runs already is verified; what a crash left half made is removed first.`,
 				return err
 			}
 			o.Proxy = state.ProxyMode(proxy)
-			if err := up(cmd.Context(), e, o, install); err != nil {
-				return fmt.Errorf("%w (lab down --name %s removes what was started)", err, e.Name())
+			err = up(cmd.Context(), e, o, install)
+			if l, e2 := e.Lab(); err != nil && e2 == nil && l.Phase == state.Starting {
+				return fmt.Errorf("%w (logs are in %s; lab down --name %s removes what was started)", err, l.Dir, l.Name)
+			}
+			if err != nil {
+				return err
 			}
 			return printStatus(cmd, e)
 		},

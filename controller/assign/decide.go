@@ -40,6 +40,7 @@ func (b *book) decide(e *entry, now time.Time) outcome {
 // kept returns the addresses held that may stay, in the order of the families,
 // and why others may not.
 func (b *book) kept(e *entry, now time.Time) (kept []netip.Addr, cause string) {
+	var homeless []netip.Addr
 	for _, f := range e.usable {
 		for _, h := range b.alloc.Holdings(e.key) {
 			if ipam.FamilyOf(h.Address) != f {
@@ -53,13 +54,16 @@ func (b *book) kept(e *entry, now time.Time) (kept []netip.Addr, cause string) {
 					e.orphaned = now // its time begins when the protection ends
 				}
 				if !now.Before(e.orphaned.Add(Grace)) {
-					cause = fmt.Sprintf("no accepted pool has %s any longer", h.Address)
+					homeless = append(homeless, h.Address)
 					continue
 				}
 			}
 			kept = append(kept, h.Address)
 			break // one of each family
 		}
+	}
+	if len(homeless) > 0 {
+		cause = fmt.Sprintf("no accepted pool has %s any longer", list(homeless))
 	}
 	return kept, cause
 }

@@ -3,6 +3,7 @@ package assign
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -93,30 +94,43 @@ func (a *assigner) absent(ctx context.Context, t *term, key client.ObjectKey) (r
 			return reconcile.Result{RequeueAfter: retryAfter}, nil
 		}
 	}
-	a.forget(t, name)
+	if had := a.forget(t, name); len(had) > 0 {
+		a.logReleased(name, had)
+	}
 	return reconcile.Result{}, nil
 }
 
 // disown cleans the status of a Service that is not, or no longer, ours, and
 // releases what it held once the status does not show it any longer.
 func (a *assigner) disown(ctx context.Context, t *term, s *corev1.Service) (reconcile.Result, error) {
+	key := client.ObjectKeyFromObject(s).String()
 	if c := planRelease(s); c != nil {
 		if result, err := a.write(ctx, t, s, c, outcome{}); err != nil || result.RequeueAfter > 0 {
 			return result, err
 		}
+		a.forget(t, key)
+	} else if had := a.forget(t, key); len(had) > 0 { // the API server has cleaned it
+		a.logReleased(key, had)
+		a.events.Eventf(s, nil, corev1.EventTypeNormal, eventReleased, "Assign", "%s", releasedNote(had))
 	}
-	a.forget(t, client.ObjectKeyFromObject(s).String())
 	return reconcile.Result{}, nil
 }
 
-// forget releases what a Service held.
-func (a *assigner) forget(t *term, key string) {
+// forget releases what a Service held, and returns what it was given.
+func (a *assigner) forget(t *term, key string) []netip.Addr {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e := t.book.entries[key]; e != nil && len(e.outcome.addresses) > 0 {
-		_ = level.Info(a.logger).Log("msg", "address released", "service", key, "ips", list(e.outcome.addresses))
+	e := t.book.entries[key]
+	if e == nil {
+		return nil
 	}
 	t.book.forget(key, a.now())
+	return e.outcome.addresses
+}
+
+// logReleased logs that a Service is gone or no longer ours.
+func (a *assigner) logReleased(key string, had []netip.Addr) {
+	_ = level.Info(a.logger).Log("msg", "address released", "service", key, "ips", list(had))
 }
 
 // write writes a change, and tells of it. What the book has claimed stays

@@ -112,6 +112,26 @@ func TestServiceLife(t *testing.T) {
 	}
 }
 
+// The API server itself cleans the status of a Service whose type changes.
+func TestReleaseOfCleanStatus(t *testing.T) {
+	c := newCluster(t, poolObject("gold", "192.0.2.0/32"))
+	s := serviceNamed("a")
+	c.create(s, serviceNamed("b"))
+	c.settle()
+	c.want("b", " False PoolExhausted")
+	c.update(s, func() { s.Spec.Type = corev1.ServiceTypeNodePort })
+	s.Status = corev1.ServiceStatus{}
+	if err := c.api.Status().Update(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	c.settle()
+	c.want("b", "192.0.2.0 True Assigned")
+	if want := "a AddressReleased: 192.0.2.0 released: the Service is no longer one that Herald handles"; !slices.Contains(c.events, want) {
+		t.Errorf("events %q, want %q", c.events, want)
+	}
+	c.quiet()
+}
+
 func TestForeignStatus(t *testing.T) {
 	c := newCluster(t, poolObject("gold", "192.0.2.0/30"))
 	s := serviceNamed("a")

@@ -59,9 +59,14 @@ func planRelease(s *corev1.Service) *change {
 	c := &change{patch: statusPatch(s, nil, slices.DeleteFunc(slices.Clone(s.Status.Conditions), isOurs))}
 	if had := shownAddresses(s); len(had) > 0 {
 		c.eventType, c.reason, c.ips = corev1.EventTypeNormal, eventReleased, list(had)
-		c.note = c.ips + " released: the Service is no longer one that Herald handles"
+		c.note = releasedNote(had)
 	}
 	return c
+}
+
+// releasedNote tells that a Service that is no longer ours has no address.
+func releasedNote(had []netip.Addr) string {
+	return list(had) + " released: the Service is no longer one that Herald handles"
 }
 
 // tell finds the event for the step from what a status showed to an outcome.

@@ -154,8 +154,8 @@ func (a *assigner) lead(ctx context.Context) {
 			return
 		}
 	}
-	a.setTerm(t)
 	_ = level.Info(a.logger).Log("msg", "assigning addresses", "count", len(t.book.entries))
+	a.setTerm(t)
 	for _, k := range keys {
 		a.services(k)
 	}

@@ -36,8 +36,6 @@ const (
 
 // Options are the settings that both binaries have in common.
 type Options struct {
-	// Component names the binary to the API server: controller or speaker.
-	Component string
 	// Namespace is where Herald runs.
 	Namespace string
 	Logger    log.Logger

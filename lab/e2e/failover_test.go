@@ -10,6 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// maxOutage bounds the outage when the node that announces is cut off. It is
+// loose: these tests run on machines that are busy with other things.
+const maxOutage = 3 * time.Second
+
 // Exactly one node answers for an address, whoever asks, and however.
 func testOneAnswers(t *testing.T, c *cluster) {
 	for i := range 4 {
@@ -26,9 +30,7 @@ func testKillSpeaker(t *testing.T, c *cluster) {
 	holder := c.holder(t, addr)
 	probe := c.probe(t, addr, 8*time.Second)
 	c.lab(t, "kill", holder, "speaker", "--signal", "KILL")
-	if report := probe.wait(t); report.Failures > 0 {
-		t.Errorf("speaker on %s killed: %s", holder, report.Text())
-	}
+	unharmed(t, fmt.Sprintf("speaker on %s killed", holder), probe.wait(t), 2)
 	c.rolledOut(t)
 	c.settled(t, addr)
 }
@@ -40,9 +42,7 @@ func testRestartSpeakers(t *testing.T, c *cluster) {
 	probe := c.probe(t, addr, 40*time.Second)
 	c.kubectl(t, "-n", namespace, "rollout", "restart", "daemonset/speaker")
 	c.kubectl(t, "-n", namespace, "rollout", "status", "daemonset/speaker", "--timeout=2m")
-	if report := probe.stop(t); report.Failures > 0 {
-		t.Errorf("speakers restarted: %s", report.Text())
-	}
+	unharmed(t, "speakers restarted", probe.stop(t), 4)
 	c.rolledOut(t)
 	c.settled(t, addr)
 }
@@ -56,9 +56,7 @@ func testRestartController(t *testing.T, c *cluster) {
 	c.kubectl(t, "-n", namespace, "rollout", "restart", "deployment/controller")
 	c.kubectl(t, "-n", namespace, "rollout", "status", "deployment/controller", "--timeout=2m")
 	c.serve(t, service{name: "new"}) // the new controller is at work
-	if report := probe.stop(t); report.Failures > 0 {
-		t.Errorf("controller restarted: %s", report.Text())
-	}
+	unharmed(t, "controller restarted", probe.stop(t), 0)
 	if got := c.address(t, svc); got != addr {
 		t.Errorf("address moved from %s to %s", addr, got)
 	}
@@ -88,9 +86,7 @@ func testNoController(t *testing.T, c *cluster) {
 		}
 		return err
 	})
-	if report := probe.wait(t); report.Failures > 0 {
-		t.Errorf("controller away: %s", report.Text())
-	}
+	unharmed(t, "controller away", probe.wait(t), 0)
 	c.kubectl(t, "-n", namespace, "scale", "deployment/controller", "--replicas=1")
 	if got := c.address(t, waiting); got == addr {
 		t.Errorf("the Service that waited got %s, which is another's", got)
@@ -112,8 +108,8 @@ func testCut(t *testing.T, c *cluster) {
 		return c.heldByOther(ctx, addr, holder)
 	})
 	report := probe.wait(t)
-	t.Logf("node %s cut off: longest gap %.0f ms", holder, report.LongestGapMs)
-	if report.LongestGapMs > 3000 || report.SilentAtEndMs > 1000 {
+	t.Logf("node %s cut off: longest gap %v", holder, outage(report))
+	if outage(report) > maxOutage {
 		t.Errorf("outage too long: %s", report.Text())
 	}
 
@@ -125,9 +121,7 @@ func testCut(t *testing.T, c *cluster) {
 	if d := overlap(seen); d > time.Second {
 		t.Errorf("two nodes answered for %v: %v", d, seen)
 	}
-	if report := back.wait(t); report.Failures > 0 {
-		t.Errorf("node %s back: %s", holder, report.Text())
-	}
+	unharmed(t, fmt.Sprintf("node %s back", holder), back.wait(t), 1)
 }
 
 // servedElsewhere gives a Service an address that is announced by a node other
@@ -168,9 +162,7 @@ func testNoAPI(t *testing.T, c *cluster) {
 	probe := c.probe(t, addr, 60*time.Second)
 	c.lab(t, "kill", "cp", "kube-apiserver", "--signal", "KILL")
 	t.Cleanup(func() { c.apiBack(t) })
-	if report := probe.wait(t); report.Failures > 0 {
-		t.Errorf("API server away for a minute: %s", report.Text())
-	}
+	unharmed(t, "API server away for a minute", probe.wait(t), 0)
 	during := c.probe(t, addr, 10*time.Second)
 	c.lab(t, "cut", holder)
 	t.Cleanup(func() { c.healed(t, holder) })
@@ -178,8 +170,8 @@ func testNoAPI(t *testing.T, c *cluster) {
 		return c.heldByOther(ctx, addr, holder)
 	})
 	report := during.wait(t)
-	t.Logf("node %s cut off without the API server: longest gap %.0f ms", holder, report.LongestGapMs)
-	if report.LongestGapMs > 3000 || report.SilentAtEndMs > 1000 {
+	t.Logf("node %s cut off without the API server: longest gap %v", holder, outage(report))
+	if outage(report) > maxOutage {
 		t.Errorf("outage too long: %s", report.Text())
 	}
 	c.lab(t, "heal", holder)
@@ -225,9 +217,7 @@ func testUnwell(t *testing.T, c *cluster) {
 	eventually(t, 3*patience, "a node that is not Ready hands over", func(ctx context.Context) error {
 		return c.heldByOther(ctx, addr, holder)
 	})
-	if report := probe.stop(t); report.Failures > 0 {
-		t.Errorf("handovers of %s: %s", holder, report.Text())
-	}
+	unharmed(t, fmt.Sprintf("handovers of %s", holder), probe.stop(t), 6)
 	c.lab(t, "start", holder, "kubelet")
 	c.healed(t, holder)
 	c.rolledOut(t)

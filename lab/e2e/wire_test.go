@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,11 +64,52 @@ func (r *running[R]) stop(t *testing.T) *R {
 	return r.wait(t)
 }
 
-// probe starts to connect to addr from the client, 100 times a second.
+// baseline is how long a probe runs before anything is done to what it probes.
+const baseline = time.Second
+
+// probe starts to connect to addr from the client, 100 times a second, for
+// baseline and then d. It returns when the baseline is over.
 func (c *cluster) probe(t *testing.T, addr netip.Addr, d time.Duration) *running[probe.Report] {
 	t.Helper()
-	return begin[probe.Report](t, c, "probe",
-		"--from", "client", "--url", url(addr), "--every", "10ms", "--for", d.String(), "--timeout", "1s")
+	r := begin[probe.Report](t, c, "probe",
+		"--from", "client", "--url", url(addr), "--every", "10ms", "--for", (baseline + d).String(), "--timeout", "1s")
+	always(t, baseline, "probe goes on", func(context.Context) error { return r.cmd.Process.Signal(syscall.Signal(0)) })
+	return r
+}
+
+// unharmed fails when a probe was not answered, and says when that was.
+//
+// A connection that is under way in the moment when its address moves to
+// another node is lost: connection tracking is each node's own. So for each of
+// the moves one probe may fail, if those right before and after it did not.
+func unharmed(t *testing.T, what string, r *probe.Report, moves int) {
+	t.Helper()
+	var when []string
+	harmed := r.Good == 0
+	for i, a := range r.Answers {
+		if a.Reason == "" {
+			continue
+		}
+		when = append(when, fmt.Sprintf("%s at %.0f ms", a.Reason, a.AtMs))
+		alone := (i == 0 || r.Answers[i-1].Reason == "") && (i == len(r.Answers)-1 || r.Answers[i+1].Reason == "")
+		harmed = harmed || !alone
+	}
+	switch {
+	case harmed || len(when) > moves:
+		t.Errorf("%s: %s\n%s", what, r.Text(), strings.Join(when[:min(len(when), 40)], ", "))
+	case len(when) > 0:
+		t.Logf("%s: connections cut by a move: %s", what, strings.Join(when, ", "))
+	}
+}
+
+// outage returns the longest time without a good answer, the beginning and the
+// end of the run included.
+func outage(r *probe.Report) time.Duration {
+	longest := max(r.LongestGapMs, r.SilentAtEndMs)
+	if r.FirstGoodMs != nil {
+		longest = max(longest, *r.FirstGoodMs)
+	}
+	return time.Duration(longest * float64(time.Millisecond))
 }
 
 // url returns what to ask for at addr.

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/heraldlb/herald/lab/apps/echo/answer"
 )
@@ -27,11 +28,10 @@ type getter struct {
 // newGetter returns a getter that makes a new connection for every request.
 func newGetter(url string) *getter {
 	return &getter{url: url, client: &http.Client{
-		// No idle connection is kept, so this side is the first to close. Were
-		// it the backend, its TIME-WAIT would refuse a later connection from
-		// the same port by way of another address (RFC 7323 5), and a probe be
-		// lost for which nobody is to blame.
-		Transport: &http.Transport{MaxIdleConnsPerHost: -1, DialContext: (&net.Dialer{}).DialContext},
+		// No idle connection is kept, so this side is the first to close, and
+		// the backend is left without a TIME-WAIT that might refuse a later
+		// connection from the same port by way of another address.
+		Transport: &http.Transport{MaxIdleConnsPerHost: -1, DialContext: newDialer(time.Now()).dial},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
