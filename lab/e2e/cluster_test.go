@@ -65,11 +65,6 @@ func (c *cluster) vip(n int) netip.Addr {
 	return netip.AddrFrom4(a)
 }
 
-// others returns the nodes without name.
-func (c *cluster) others(name string) []string {
-	return slices.DeleteFunc(slices.Clone(c.nodes), func(n string) bool { return n == name })
-}
-
 // A service says what the tests want of a Service of type LoadBalancer.
 type service struct {
 	name string

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -79,17 +78,6 @@ func (c *cluster) lab(t *testing.T, verb string, args ...string) string {
 		t.Fatal(err)
 	}
 	return string(out)
-}
-
-// labJSON runs a verb that must succeed and reads its JSON document.
-func labJSON[T any](t *testing.T, c *cluster, verb string, args ...string) T {
-	t.Helper()
-	var v T
-	out := c.lab(t, verb, append([]string{"--json"}, args...)...)
-	if err := json.Unmarshal([]byte(out), &v); err != nil {
-		t.Fatalf("lab %s: read JSON: %v in %q", verb, err, out)
-	}
-	return v
 }
 
 // kubectl runs kubectl, which must succeed.

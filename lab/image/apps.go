@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -69,7 +70,7 @@ func (a App) build(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 
 	bin := filepath.Join(dir, a.Name)
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", bin, ".")
@@ -93,8 +94,11 @@ func (a App) build(ctx context.Context, root string) error {
 // source and names the image that it should.
 func (a App) fresh(source string) (bool, error) {
 	info, err := os.Stat(a.Tarball)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // build it
+	}
 	if err != nil {
-		return false, nil // missing: build it
+		return false, err
 	}
 	newest, err := newestFile(source)
 	if err != nil || newest.After(info.ModTime()) {
@@ -102,7 +106,7 @@ func (a App) fresh(source string) (bool, error) {
 	}
 	m, err := tarball.LoadManifest(func() (io.ReadCloser, error) { return os.Open(a.Tarball) })
 	if err != nil {
-		return false, nil // damaged: build it again
+		return false, nil //nolint:nilerr // what is damaged is built again
 	}
 	return len(m) == 1 && len(m[0].RepoTags) == 1 && m[0].RepoTags[0] == a.Image, nil
 }

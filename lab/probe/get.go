@@ -49,7 +49,7 @@ func (g *getter) get(ctx context.Context) Result {
 	if err != nil {
 		return Result{Reason: reason(err)}
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
 		return Result{Reason: reason(err)}

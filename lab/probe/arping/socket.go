@@ -32,7 +32,7 @@ func listen(link *net.Interface, target netip.Addr) (*socket, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	if err := setUp(fd, link.Index, kind); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return nil, err
 	}
 	s := &socket{f: os.NewFile(uintptr(fd), "packet")}
