@@ -33,9 +33,9 @@ import (
 // election moves nothing by coming or going, and one that comes takes only what
 // it wins.
 //
-// Interfaces: those that are up and match a covering advertisement which
-// selects this node; if the address is within the network of some of them, only
-// those. They take no part in the election, because a node knows only its own:
+// Interfaces: those that match a covering advertisement which selects this
+// node; if the address is within the network of some of them, only those; and of
+// these the ones that are up. They take no part in the election, because a node knows only its own:
 // a node that wins and has none declines with NoInterface, and the address
 // stays unannounced until advertisements select nodes that have one.
 func Compute(in Input) State { return new(Computer).Compute(in) }

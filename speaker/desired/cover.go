@@ -20,7 +20,8 @@ type cover struct {
 	// own says why this node may not announce; zero when it may as far as the
 	// view tells.
 	own Reason
-	// links are this node's that may be answered on, sorted by name.
+	// links are this node's that the advertisements allow, up or not, sorted by
+	// name.
 	links []Link
 }
 
@@ -74,13 +75,15 @@ func (v *view) newCover(key []byte) *cover {
 		}
 	}
 	c.nodes.keep(v.able)
+	up := false
 	for _, l := range v.links {
-		if l.Up && slices.ContainsFunc(own, func(ad *config.L2Advertisement) bool { return allowsLink(ad, l.Name) }) {
+		if slices.ContainsFunc(own, func(ad *config.L2Advertisement) bool { return allowsLink(ad, l.Name) }) {
 			c.links = append(c.links, l)
+			up = up || l.Up
 		}
 	}
 	slices.SortFunc(c.links, func(a, b Link) int { return strings.Compare(a.Name, b.Name) })
-	c.own = v.ownReason(len(own) > 0, len(c.links) > 0)
+	c.own = v.ownReason(len(own) > 0, up)
 	return c
 }
 
@@ -104,18 +107,25 @@ func (v *view) ownReason(selected, linked bool) Reason {
 }
 
 // linksFor returns the names of the links of a cover to answer for an address
-// on: those whose network the address is in, or all when it is in none. A
-// prefix of a single address is no network; such prefixes put service addresses
-// on a node's dummy links.
+// on: of those whose network the address is in, or of all when it is in none,
+// the ones that are up. A node whose link to the address's own network is down
+// does not answer on another one. A prefix of a single address is no network;
+// such prefixes put service addresses on a node's dummy links.
 func (c *cover) linksFor(addr netip.Addr) []string {
 	var on, all []string
+	within := false
 	for _, l := range c.links {
-		all = append(all, l.Name)
-		if slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Contains(addr) }) {
+		local := slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Contains(addr) })
+		within = within || local
+		switch {
+		case !l.Up:
+		case local:
 			on = append(on, l.Name)
+		default:
+			all = append(all, l.Name)
 		}
 	}
-	if on != nil {
+	if within {
 		return on
 	}
 	return all

@@ -69,13 +69,17 @@ func (e *elector) settle(a *address) {
 		a.holder = e.view.nodes[i].Name
 	}
 	for _, h := range a.holdings {
-		h.reason = e.reason(h)
+		var links []string
+		if h.cover.own == 0 {
+			links = h.cover.linksFor(a.addr)
+		}
+		h.reason = e.reason(h, len(links) > 0)
 		if h.reason != 0 {
 			continue
 		}
 		a.led.Address = a.addr
 		a.led.Services = append(a.led.Services, h.service.svc.Key)
-		a.led.Interfaces = append(a.led.Interfaces, h.cover.linksFor(a.addr)...)
+		a.led.Interfaces = append(a.led.Interfaces, links...)
 	}
 	slices.Sort(a.led.Services)
 	slices.Sort(a.led.Interfaces)
@@ -146,11 +150,14 @@ func (e *elector) candidates(h *holding) bitset {
 }
 
 // reason returns why this node does not announce an address for one of its
-// holders, zero when it does. The election has been held.
-func (e *elector) reason(h *holding) Reason {
+// holders, zero when it does, given whether it has a link for it. The election
+// has been held.
+func (e *elector) reason(h *holding, linked bool) Reason {
 	switch {
 	case h.cover.own != 0:
 		return h.cover.own
+	case !linked:
+		return NoInterface
 	case !h.service.serving:
 		return NoServingEndpoint
 	case h.service.svc.Local && !h.service.svc.Serving[e.view.node]:

@@ -147,7 +147,7 @@ func modelReason(in desired.Input, s *desired.Service, addr netip.Addr) (desired
 }
 
 func modelLinks(links []desired.Link, ads []config.L2Advertisement, addr netip.Addr) []string {
-	var all, near []string
+	var all, near []desired.Link
 	for _, l := range links {
 		matches := false
 		for _, ad := range ads {
@@ -157,19 +157,25 @@ func modelLinks(links []desired.Link, ads []config.L2Advertisement, addr netip.A
 				matches = matches || ok && err == nil
 			}
 		}
-		if !l.Up || !matches {
+		if !matches {
 			continue
 		}
-		all = append(all, l.Name)
+		all = append(all, l)
 		within := func(p netip.Prefix) bool { return p.Contains(addr) && p.Bits() < addr.BitLen() }
 		if slices.ContainsFunc(l.Prefixes, within) {
-			near = append(near, l.Name)
+			near = append(near, l)
 		}
 	}
 	if len(near) > 0 {
-		return near
+		all = near
 	}
-	return all
+	var names []string
+	for _, l := range all {
+		if l.Up {
+			names = append(names, l.Name)
+		}
+	}
+	return names
 }
 
 // model returns the State of a node, given who holds each address.

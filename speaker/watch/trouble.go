@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func (w *World) settle(errs failures, next time.Duration) time.Duration {
 // logChanges logs the addresses that this pass began or ceased to announce.
 func (w *World) logChanges(state *desired.State, allowed []desired.Layer2Address) {
 	old, now := w.announced, allowed
-	var reasons map[string]desired.Declined
+	var reasons map[netip.Addr]withdrawal
 	for len(old) > 0 || len(now) > 0 {
 		switch {
 		case len(old) == 0 || len(now) > 0 && now[0].Address.Less(old[0].Address):
@@ -64,7 +65,7 @@ func (w *World) logChanges(state *desired.State, allowed []desired.Layer2Address
 			now = now[1:]
 		case len(now) == 0 || old[0].Address.Less(now[0].Address):
 			if reasons == nil {
-				reasons = declinedByAddress(state)
+				reasons = reasonsByAddress(state)
 			}
 			w.logWithdrawn(&old[0], reasons)
 			old = old[1:]
@@ -74,22 +75,34 @@ func (w *World) logChanges(state *desired.State, allowed []desired.Layer2Address
 	}
 }
 
+// Reasons in the log that desired does not know.
+const (
+	reasonServiceGone = "ServiceGone" // no Service holds the address
+	reasonHeldBack    = "HeldBack"    // this node may announce it after a while, see hold
+)
+
 // logWithdrawn logs that an address is not announced any more, and why not.
-func (w *World) logWithdrawn(a *desired.Layer2Address, reasons map[string]desired.Declined) {
-	reason := "ServiceGone"
-	d, ok := reasons[a.Address.String()]
-	if ok {
-		reason = d.Reason.String()
+func (w *World) logWithdrawn(a *desired.Layer2Address, reasons map[netip.Addr]withdrawal) {
+	why, ok := reasons[a.Address]
+	if !ok {
+		why.reason = reasonServiceGone
 	}
 	level.Info(w.Logger).Log("msg", "address withdrawn", "ip", a.Address,
-		"service", strings.Join(a.Services, ","), "reason", reason, "node", d.Holder)
+		"service", strings.Join(a.Services, ","), "reason", why.reason, "node", why.holder)
 }
 
-// declinedByAddress finds why addresses are not announced.
-func declinedByAddress(state *desired.State) map[string]desired.Declined {
-	out := make(map[string]desired.Declined, len(state.Declined))
+// A withdrawal says why an address is not announced, and by whom it is.
+type withdrawal struct{ reason, holder string }
+
+// reasonsByAddress finds why addresses are not announced. One that should be,
+// and is not, is held back.
+func reasonsByAddress(state *desired.State) map[netip.Addr]withdrawal {
+	out := make(map[netip.Addr]withdrawal, len(state.Declined)+len(state.Layer2))
 	for _, d := range state.Declined {
-		out[d.Address.String()] = d
+		out[d.Address] = withdrawal{reason: d.Reason.String(), holder: d.Holder}
+	}
+	for i := range state.Layer2 {
+		out[state.Layer2[i].Address] = withdrawal{reason: reasonHeldBack}
 	}
 	return out
 }
