@@ -17,6 +17,7 @@ import (
 	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/heraldlb/herald/internal/logging"
@@ -70,7 +71,7 @@ func Manager(cfg *rest.Config, o Options) (manager.Manager, error) {
 	metrics := metricsserver.Options{BindAddress: o.MetricsAddress}
 	if o.SecureMetrics {
 		metrics.SecureServing = true
-		metrics.FilterProvider = guardMetrics
+		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	timeout := shutdownTimeout
 	mgr, err := manager.New(cfg, manager.Options{
