@@ -1,57 +1,25 @@
 package main
 
 import (
-	"cmp"
 	"crypto/rand"
-	"flag"
-	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
-	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
-
-	"github.com/heraldlb/herald/api/v1beta1"
-	"github.com/heraldlb/herald/internal/version"
+	"github.com/heraldlb/herald/internal/program"
 )
 
 // settings are what the flags and the environment say.
 type settings struct {
-	namespace, class              string
-	logLevel, logFormat           string
-	metricsAddress, healthAddress string
-	secureMetrics, leaderElect    bool
-	version                       bool
+	program.Settings
+	leaderElect bool
 }
 
 // parse reads the flags; with -h or -version it has printed what was asked for.
 func parse(args []string, stderr io.Writer) (settings, error) {
-	var s settings
-	f := flag.NewFlagSet("controller", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.StringVar(&s.namespace, "namespace", cmp.Or(os.Getenv("HERALD_NAMESPACE"), v1beta1.Namespace),
-		"namespace that Herald runs in (HERALD_NAMESPACE)")
-	f.StringVar(&s.class, "load-balancer-class", v1beta1.ClassHerald,
-		"spec.loadBalancerClass of the Services to handle, beside those that have none")
-	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&s.logFormat, "log-format", "logfmt", "logfmt or json")
-	f.StringVar(&s.metricsAddress, "metrics-bind-address", ":8080", "where to serve /metrics; 0 for nowhere")
-	f.BoolVar(&s.secureMetrics, "metrics-secure", false,
-		"serve metrics by HTTPS, to clients that the API server knows and allows to get /metrics")
-	f.StringVar(&s.healthAddress, "health-bind-address", ":8081", "where to serve /livez and /readyz; 0 for nowhere")
+	s := settings{Settings: program.Settings{MetricsAddress: ":8080", HealthAddress: ":8081"}}
+	f := s.Flags("controller", stderr)
 	f.BoolVar(&s.leaderElect, "leader-elect", false, "act only while holding the lease; needed with several replicas")
-	f.BoolVar(&s.version, "version", false, "print the version and exit")
-	clientconfig.RegisterFlags(f)
-	if err := f.Parse(args); err != nil {
-		return s, err
-	}
-	if f.NArg() > 0 {
-		return s, fmt.Errorf("argument %q: flags only", f.Arg(0))
-	}
-	if s.version {
-		fmt.Fprintln(stderr, version.String())
-	}
-	return s, nil
+	return s, s.Parse(f, args)
 }
 
 // identity is the name to compete for the lease with; empty when there is no
@@ -70,13 +38,4 @@ func (s settings) identity() string {
 		host = "controller"
 	}
 	return host + "_" + rand.Text()
-}
-
-// tuneMemory trades some processor time for memory, of which a controller that
-// mostly waits should hold little. GOGC in the environment has the last word.
-func tuneMemory() {
-	const percent = 50
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
-	}
 }

@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/heraldlb/herald/internal/program"
 )
 
 func TestParse(t *testing.T) {
-	defaults := settings{
-		namespace: "herald-system", class: "heraldlb.io/herald", logLevel: "info", logFormat: "logfmt",
-		metricsAddress: ":8080", healthAddress: ":8081",
-	}
+	defaults := settings{Settings: program.Settings{
+		Namespace: "herald-system", Class: "heraldlb.io/herald", LogLevel: "info", LogFormat: "logfmt",
+		MetricsAddress: ":8080", HealthAddress: ":8081",
+	}}
 	with := func(edit func(*settings)) settings {
 		s := defaults
 		edit(&s)
@@ -27,17 +29,17 @@ func TestParse(t *testing.T) {
 		want settings
 	}{
 		{name: "defaults", want: defaults},
-		{name: "environment", env: "lb", want: with(func(s *settings) { s.namespace = "lb" })},
-		{name: "flag before environment", env: "lb", args: []string{"--namespace=x"}, want: with(func(s *settings) { s.namespace = "x" })},
+		{name: "environment", env: "lb", want: with(func(s *settings) { s.Namespace = "lb" })},
+		{name: "flag before environment", env: "lb", args: []string{"--namespace=x"}, want: with(func(s *settings) { s.Namespace = "x" })},
 		{
 			name: "all", args: []string{
 				"--load-balancer-class=c", "--log-level=debug", "--log-format=json", "--metrics-bind-address=0",
 				"--metrics-secure", "--health-bind-address=127.0.0.1:1", "--leader-elect", "--version",
 			},
-			want: settings{
-				namespace: "herald-system", class: "c", logLevel: "debug", logFormat: "json", metricsAddress: "0",
-				healthAddress: "127.0.0.1:1", secureMetrics: true, leaderElect: true, version: true,
-			},
+			want: settings{leaderElect: true, Settings: program.Settings{
+				Namespace: "herald-system", Class: "c", LogLevel: "debug", LogFormat: "json", MetricsAddress: "0",
+				HealthAddress: "127.0.0.1:1", SecureMetrics: true, Version: true,
+			}},
 		},
 	}
 	for _, tt := range tests {

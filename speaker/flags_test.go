@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/heraldlb/herald/internal/program"
 )
 
 func TestParse(t *testing.T) {
@@ -14,14 +16,14 @@ func TestParse(t *testing.T) {
 		name string
 		env  map[string]string
 		args []string
-		want settings // node, namespace, class, gossipAddress and gossipPort are compared
+		want settings // Namespace, Class, node, gossipAddress and gossipPort are compared
 		err  string   // a part of the error
 	}{
 		{
 			name: "from the pod's environment",
 			env:  map[string]string{"NODE_NAME": "n1", "HOST_IP": "192.0.2.1", "HERALD_NAMESPACE": "lb"},
 			want: settings{
-				node: "n1", namespace: "lb", class: "heraldlb.io/herald",
+				Settings: program.Settings{Namespace: "lb", Class: "heraldlb.io/herald"}, node: "n1",
 				gossipAddress: netip.MustParseAddr("192.0.2.1"), gossipPort: 7946,
 			},
 		},
@@ -33,7 +35,7 @@ func TestParse(t *testing.T) {
 				"--memberlist-bind-port=7000",
 			},
 			want: settings{
-				node: "n2", namespace: "herald-system", class: "x",
+				Settings: program.Settings{Namespace: "herald-system", Class: "x"}, node: "n2",
 				gossipAddress: netip.MustParseAddr("2001:db8::1"), gossipPort: 7000,
 			},
 		},
@@ -41,7 +43,7 @@ func TestParse(t *testing.T) {
 			name: "POD_IP will do",
 			env:  map[string]string{"NODE_NAME": "n1", "POD_IP": "::ffff:192.0.2.1"},
 			want: settings{
-				node: "n1", namespace: "herald-system", class: "heraldlb.io/herald",
+				Settings: program.Settings{Namespace: "herald-system", Class: "heraldlb.io/herald"}, node: "n1",
 				gossipAddress: netip.MustParseAddr("192.0.2.1"), gossipPort: 7946,
 			},
 		},
@@ -70,7 +72,7 @@ func TestParse(t *testing.T) {
 				t.Fatal(err)
 			}
 			got = settings{
-				node: got.node, namespace: got.namespace, class: got.class,
+				Settings: program.Settings{Namespace: got.Namespace, Class: got.Class}, node: got.node,
 				gossipAddress: got.gossipAddress, gossipPort: got.gossipPort,
 			}
 			if got != tt.want {

@@ -2,13 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
@@ -16,37 +10,26 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/heraldlb/herald/internal/kube"
-	"github.com/heraldlb/herald/internal/logging"
+	"github.com/heraldlb/herald/internal/program"
 	"github.com/heraldlb/herald/internal/version"
 	"github.com/heraldlb/herald/speaker/layer2"
 	"github.com/heraldlb/herald/speaker/members"
 	"github.com/heraldlb/herald/speaker/watch"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := run(ctx, os.Args[1:], os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "speaker:", err)
-		os.Exit(1)
-	}
-}
+func main() { program.Main("speaker", run) }
 
 // run is the program: it returns when ctx ends, or with what is wrong.
 func run(ctx context.Context, args []string, stderr io.Writer) error {
 	s, err := parse(args, stderr)
-	if err != nil || s.version {
+	if err != nil || s.Version {
 		return err
 	}
-	logger, err := logging.New(stderr, s.logLevel, s.logFormat)
+	logger, err := s.Logger(stderr)
 	if err != nil {
 		return err
 	}
-	kube.UseLogger(logger)
-	tuneMemory()
+	program.TuneMemory()
 	err = serve(ctx, s, logger)
 	if err != nil {
 		level.Error(logger).Log("msg", "stopped", "error", err)
@@ -85,10 +68,7 @@ func wire(s settings, logger log.Logger) (manager.Manager, *watch.World, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	mgr, err := kube.Manager(cfg, kube.Options{
-		Namespace: s.namespace, Logger: logger,
-		MetricsAddress: s.metricsAddress, SecureMetrics: s.secureMetrics, HealthAddress: s.healthAddress,
-	})
+	mgr, err := kube.Manager(cfg, s.ManagerOptions(logger))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -98,7 +78,7 @@ func wire(s settings, logger log.Logger) (manager.Manager, *watch.World, error) 
 	})
 	l2 := layer2.New(layer2.Config{Logger: log.With(logger, "component", "layer2"), Registerer: metrics.Registry})
 	world := watch.New(watch.Config{
-		Node: s.node, Namespace: s.namespace, Class: s.class, GossipAddress: s.gossipAddress,
+		Node: s.node, Namespace: s.Namespace, Class: s.Class, GossipAddress: s.gossipAddress,
 		Members: roster{list}, Layer2: announcer{l2},
 		Links: layer2.Links, WatchLinks: layer2.WatchLinks,
 		Logger: log.With(logger, "component", "watch"), Registerer: metrics.Registry,

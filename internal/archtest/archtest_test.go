@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 	"internal/archtest": {},
 	"internal/kube":     {"k8s.io/", "sigs.k8s.io/", "github.com/go-logr/logr/", logs, prom, module + "api/", module + "config/", module + "internal/"},
 	"internal/logging":  {logs, "github.com/go-logr/logr/"},
+	"internal/program":  {"sigs.k8s.io/controller-runtime/", logs, module + "api/", module + "internal/"},
 	"internal/version":  {},
 }
 
