@@ -4,8 +4,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 mkdir -p build
-before=build/drift-before
-rm -rf "$before" && mkdir -p "$before"
+before=$(mktemp -d)
+trap 'rm -rf "$before"' EXIT
 list() { ls api/*/zz_generated*.go manifests/crds/*.yaml manifests/install.yaml; }
 list | while read -r f; do mkdir -p "$before/$(dirname "$f")" && cp "$f" "$before/$f"; done
 make --no-print-directory -s generate
