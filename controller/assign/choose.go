@@ -23,7 +23,11 @@ func (b *book) chosen(e *entry, kept []netip.Addr, cause string, now time.Time) 
 	if refused != nil {
 		return b.short(e, fit, kept, cause, refused)
 	}
-	if added := b.take(e, fit, missing, pools, now); len(added) > 0 {
+	tries := [][]ipam.Family{missing}
+	if e.contentWithOne(kept) && len(missing) > 1 {
+		tries = append(tries, missing[:1], missing[1:])
+	}
+	if added := b.take(e, fit, tries, pools, now); len(added) > 0 {
 		if len(kept) > len(fit) {
 			cause = fmt.Sprintf("the Service asks for pool %q", e.pool)
 		}
@@ -44,10 +48,17 @@ func (b *book) supplied(e *entry, addrs []netip.Addr, cause string, pools []stri
 
 // short is the outcome when nothing more is to be had.
 func (b *book) short(e *entry, fit, kept []netip.Addr, cause string, why *refusal) outcome {
-	if len(fit) > 0 && !e.whole {
+	if len(fit) > 0 && e.contentWithOne(kept) {
 		return b.partly(e, fit, cause, why)
 	}
 	return stay(kept, cause, why)
+}
+
+// contentWithOne reports whether a Service can do with one family. One that
+// prefers two and has both, if not from the pool that it asks for now, gives
+// neither up but for both.
+func (e *entry) contentWithOne(kept []netip.Addr) bool {
+	return !e.whole && len(kept) < len(e.families)
 }
 
 // partly is the outcome when a Service that prefers two families has one.
@@ -75,14 +86,10 @@ func (b *book) fromAsked(e *entry, a netip.Addr) bool {
 	return e.pool == "" || home == e.pool || home == ""
 }
 
-// take allocates the missing families beside the addresses that fit, and
-// returns what it got: all, or for a Service that can do with one family, the
-// first that can be had. What else was held is released on success only.
-func (b *book) take(e *entry, fit []netip.Addr, missing []ipam.Family, pools []string, now time.Time) []netip.Addr {
-	tries := [][]ipam.Family{missing}
-	if !e.whole && len(missing) > 1 {
-		tries = append(tries, missing[:1], missing[1:])
-	}
+// take allocates the families of the first try that can be had beside the
+// addresses that fit, and returns what it got. What else was held is released
+// on success only.
+func (b *book) take(e *entry, fit []netip.Addr, tries [][]ipam.Family, pools []string, now time.Time) []netip.Addr {
 	for _, families := range tries {
 		got, ok := b.takeAll(e, fit, families, pools, now)
 		if ok {
