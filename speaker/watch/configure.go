@@ -5,17 +5,22 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/go-kit/log/level"
 
+	"github.com/heraldlb/herald/api/v1beta1"
 	"github.com/heraldlb/herald/config"
 	"github.com/heraldlb/herald/internal/kube"
 )
 
-// configure parses the configuration again if one of its objects has changed.
-// What cannot be read leaves the last one in force.
-func (w *World) configure(ctx context.Context) error {
-	if !w.configStale.Swap(false) {
+// configure parses the configuration again if one of its objects has changed,
+// or a pool that was deleted is to be forgotten. What cannot be read leaves the
+// last one in force.
+func (w *World) configure(ctx context.Context, now time.Time) error {
+	forget := w.recall.expiry()
+	if !w.configStale.Swap(false) && (forget.IsZero() || now.Before(forget)) {
 		return nil
 	}
 	objects, err := kube.Collect(ctx, w.cluster, w.Namespace)
@@ -23,7 +28,11 @@ func (w *World) configure(ctx context.Context) error {
 		w.configStale.Store(true)
 		return fmt.Errorf("read configuration: %w", err)
 	}
+	objects.Pools = w.recall.pass(now, objects.Pools)
 	parsed, verdicts := config.Parse(objects)
+	verdicts = slices.DeleteFunc(verdicts, func(v config.Verdict) bool {
+		return v.Kind == v1beta1.KindIPAddressPool && w.recall.remembers(v.Name)
+	})
 	w.config, w.generation = parsed, fingerprint(verdicts)
 	w.metrics.config(w.judged(verdicts))
 	return nil

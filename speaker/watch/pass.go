@@ -88,7 +88,7 @@ func (w *World) pass(ctx context.Context, now time.Time) time.Duration {
 		return w.settle(errs, 0)
 	}
 	errs.add(stepKey, w.join(ctx))
-	errs.add(stepConfig, w.configure(ctx))
+	errs.add(stepConfig, w.configure(ctx, now))
 	errs.add(stepLinks, w.refreshLinks())
 
 	wait := w.start.advance(now, w.key != nil, closed(w.Members.Settled()))
@@ -119,7 +119,7 @@ func (w *World) pass(ctx context.Context, now time.Time) time.Duration {
 	w.announced = allowed
 	expiry := w.report(f, now)
 	w.metrics.pass(time.Since(now), len(w.catalogue.services), &state, len(allowed))
-	return w.settle(errs, earliest(now, release, expiry))
+	return w.settle(errs, earliest(now, release, expiry, w.recall.expiry()))
 }
 
 // read lists what the cluster has, from the cache, and brings the catalogue

@@ -109,6 +109,7 @@ type passes struct {
 	start     start
 	hold      hold
 	sightings sightings
+	recall    recall
 
 	config     *config.Config
 	generation string
