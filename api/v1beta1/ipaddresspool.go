@@ -6,7 +6,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // get theirs from. Pools must not overlap: of two that do, the older is in
 // force and the other is not accepted.
 //
-// An address that a Service holds is never moved because a pool changes.
+// An address that a Service holds stays when pools change, until no pool has
+// had it for 30 seconds.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -95,7 +96,8 @@ type IPAddressPoolSpec struct {
 // three lists that is not empty; within a list one match is enough.
 type ServiceAllocation struct {
 	// Pools with a lower priority are tried first. 0, the default, comes after
-	// all others. Pools of equal priority are tried in the order of their names.
+	// all others. Of pools of equal priority those that are tied to Services by
+	// the lists below come first, then the order is that of their names.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Priority int32 `json:"priority,omitempty"`

@@ -19,10 +19,15 @@ const leaseName = "herald-controller"
 
 // How long a lease holds without being renewed, when its holder stops to act
 // because it cannot renew it, and how often it tries.
+//
+// A replica looks at the lease every renewPeriod, jittered to up to 2.2 times
+// that: it may see the last renewal so late, and the end of the lease as late
+// again. So it acts at most leaseDuration + 4.4 renewPeriod, which is 16.6 s,
+// after its predecessor was lost, and has the rest of 20 s to read the cluster.
 const (
-	leaseDuration = 15 * time.Second
-	renewDeadline = 10 * time.Second
-	renewPeriod   = 2 * time.Second
+	leaseDuration = 10 * time.Second
+	renewDeadline = 7 * time.Second
+	renewPeriod   = 1500 * time.Millisecond
 )
 
 // An elector runs a term of its assigner whenever this process holds the lease.

@@ -142,6 +142,43 @@ func TestElection(t *testing.T) {
 	})
 }
 
+// However a leader is lost, another leads within 17 s, so that reading the
+// cluster and the first write fit into 20 s.
+func TestElectionAfterLoss(t *testing.T) {
+	const limit = 17 * time.Second
+	for i := range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			var l lease
+			var seen terms
+			renew := func() {
+				now := metav1.Now()
+				_ = claim{&l, "gone"}.Update(t.Context(), resourcelock.LeaderElectionRecord{
+					HolderIdentity: "gone", LeaseDurationSeconds: int(leaseDuration / time.Second), AcquireTime: now, RenewTime: now,
+				})
+			}
+			renew()
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- seen.elector(&l, "next").Start(ctx) }()
+			for range 20 + i {
+				<-time.After(renewPeriod)
+				renew()
+			}
+			lost := time.Now()
+			for len(seen.who()) == 0 && time.Since(lost) < time.Minute {
+				<-time.After(10 * time.Millisecond)
+			}
+			if took := time.Since(lost); took > limit {
+				t.Errorf("another leads %v after the leader was lost, want %v", took, limit)
+			}
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // A process that is started again under its old name takes the lease back.
 func TestElectionAfterCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -87,7 +87,7 @@ func testNoController(t *testing.T, c *cluster) {
 		return err
 	})
 	unharmed(t, "controller away", probe.wait(t), 0)
-	c.kubectl(t, "-n", namespace, "scale", "deployment/controller", "--replicas=1")
+	c.kubectl(t, "-n", namespace, "scale", "deployment/controller", "--replicas=2")
 	if got := c.address(t, waiting); got == addr {
 		t.Errorf("the Service that waited got %s, which is another's", got)
 	}

@@ -85,10 +85,10 @@ func (c Config) images() []string {
 
 // makeImages lets make decide what is older than its sources.
 func (c Config) makeImages(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "images")
+	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "images-local")
 	cmd.Dir = c.Root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("make images: %w: %s", err, strings.TrimSpace(string(out)))
+		return fmt.Errorf("make images-local: %w: %s", err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }

@@ -20,8 +20,9 @@ func main() {
 // command returns the program's only command.
 func command() *cobra.Command {
 	var (
-		spec image.Spec
-		out  string
+		spec     image.Spec
+		out      string
+		tarballs bool
 	)
 	cmd := &cobra.Command{
 		Use:           "pack --name NAME:TAG --binary ARCH=PATH... --out PREFIX",
@@ -30,7 +31,11 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return pack(cmd.OutOrStdout(), spec, out)
+			write := (*image.Set).Write
+			if tarballs {
+				write = (*image.Set).WriteTarballs
+			}
+			return pack(cmd.OutOrStdout(), spec, out, write)
 		},
 	}
 	f := cmd.Flags()
@@ -39,19 +44,20 @@ func command() *cobra.Command {
 	f.StringVar(&spec.User, "user", "", "UID:GID that the program runs as (default root)")
 	f.StringToStringVar(&spec.Labels, "label", nil, "KEY=VALUE of a label; may be given again")
 	f.StringVar(&out, "out", "", "prefix of what is written: PREFIX-ARCH.tar and the OCI layout PREFIX/")
+	f.BoolVar(&tarballs, "tarballs", false, "write the tarballs only, and leave an OCI layout that is there alone")
 	for _, name := range []string{"name", "binary", "out"} {
 		_ = cmd.MarkFlagRequired(name) // fails only for a flag that is not there
 	}
 	return cmd
 }
 
-// pack writes the image of spec below out and prints digests to w.
-func pack(w io.Writer, spec image.Spec, out string) error {
+// pack writes the image of spec below out by write, and prints digests to w.
+func pack(w io.Writer, spec image.Spec, out string, write func(*image.Set, string) error) error {
 	set, err := image.Pack(spec)
 	if err != nil {
 		return err
 	}
-	if err := set.Write(out); err != nil {
+	if err := write(set, out); err != nil {
 		return err
 	}
 	digest, err := set.IndexDigest()
