@@ -6,6 +6,7 @@ VERSION    ?= dev
 # IMAGE_REPO is the registry and path that the images are named for.
 IMAGE_REPO ?= heraldlb.io
 ARCHES     ?= amd64 arm64
+HOST_ARCH  := $(shell go env GOARCH)
 
 BUILD   := build
 BIN     := $(BUILD)/bin
@@ -19,13 +20,13 @@ LAB_SOURCES := $(shell find lab -name '*.go' -not -name '*_test.go' 2>/dev/null)
 phase = @echo "==> $(1)"; start=$$(date +%s); { $(2); } || { echo "==> $(1): FAILED after $$(( $$(date +%s) - start )) s"; exit 1; }; echo "==> $(1): $$(( $$(date +%s) - start )) s"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit e2e lint generate drift build images bench lab lab-up lab-down clean
+.PHONY: help demo test unit e2e soak lint generate drift build images images-local bench lab lab-up lab-down clean
 
 help: ## show this text
 	@echo "Herald: make TARGET"
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(LAB) images ## a real cluster on this machine, a Service that gets an address, a failover
+demo: $(LAB) images-local ## a real cluster on this machine, a Service that gets an address, a failover
 	@./lab/demo.sh
 
 test: ## everything: lint, generated files, unit tests with the race detector, end to end in the lab
@@ -41,6 +42,9 @@ unit: $(BUILD)/.cc ## unit and property tests, fuzz seeds, import table; with th
 e2e: $(LAB) images ## end-to-end tests in the lab (root)
 	$(call phase,end-to-end tests,cd lab && go test -count=1 -timeout 45m -v ./e2e $(E2E_FLAGS))
 
+soak: $(LAB) images-local ## end to end: kill the controller for 5 minutes while 500 Services come and go (root)
+	$(call phase,soak,cd lab && go test -count=1 -timeout 45m -v ./e2e -run 'TestHerald/kill_the_controller_in_a_loop' -soak $(E2E_FLAGS))
+
 lint: $(BIN)/golangci-lint ## go vet and golangci-lint, as .golangci.yml says
 	$(call phase,lint,go vet ./... && $(BIN)/golangci-lint run ./... && cd lab && ../$(BIN)/golangci-lint run -c ../.golangci.yml ./...)
 
@@ -53,16 +57,21 @@ generate: ## write again what is generated: deep copies, CRDs, the install file
 drift: ## fail if generated files are not what `make generate` writes
 	$(call phase,generated files,./internal/tools/drift.sh)
 
-build: $(BIN)/controller $(BIN)/speaker $(LAB) ## the product's binaries and the lab program
+build: $(BIN)/controller-$(HOST_ARCH) $(BIN)/speaker-$(HOST_ARCH) $(LAB) ## the product's binaries and the lab program
 
-images: $(IMAGES)/controller-amd64.tar $(IMAGES)/speaker-amd64.tar ## OCI images without docker, reproducible
+images: images-local $(IMAGES)/controller/index.json $(IMAGES)/speaker/index.json ## OCI images without docker, reproducible, for all ARCHES
 
-bench: ## Go benchmarks
+# What the lab runs: this machine's architecture alone.
+images-local: $(IMAGES)/controller-$(HOST_ARCH).tar $(IMAGES)/speaker-$(HOST_ARCH).tar
+
+bench: $(LAB) images-local ## Go benchmarks, then thousands of Services in a lab (root; BENCH_FLAGS)
 	go test -run '^$$' -bench . -benchmem ./ipam/... ./speaker/... ./config/...
+	cd lab && CGO_ENABLED=0 go build -trimpath -o ../$(BUILD)/bench ./bench
+	$(BUILD)/bench $(BENCH_FLAGS)
 
 lab: $(LAB)
 
-lab-up: $(LAB) images ## start a lab of three nodes with Herald installed
+lab-up: $(LAB) images-local ## start a lab of three nodes with Herald installed
 	$(LAB) up
 
 lab-down: $(LAB) ## stop the lab and remove all it made
@@ -71,18 +80,20 @@ lab-down: $(LAB) ## stop the lab and remove all it made
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-$(BIN)/controller $(BIN)/speaker: $(BIN)/%: $(SOURCES)
+define binary
+$(BIN)/$(1)-$(2): $(SOURCES)
 	@mkdir -p $(BIN)
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./$*
+	CGO_ENABLED=0 GOARCH=$(2) go build -trimpath -ldflags '$(LDFLAGS)' -o $$@ ./$(1)
+endef
+$(foreach p,controller speaker,$(foreach a,$(sort $(ARCHES) $(HOST_ARCH)),$(eval $(call binary,$(p),$(a)))))
 
-$(IMAGES)/%-amd64.tar: $(SOURCES) $(BIN)/pack
-	@mkdir -p $(IMAGES) $(BIN)
-	@for arch in $(ARCHES); do \
-	  echo "building $* for $$arch"; \
-	  CGO_ENABLED=0 GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/$*-$$arch ./$* || exit 1; \
-	done
-	$(BIN)/pack --name $(IMAGE_REPO)/$*:$(VERSION) $(foreach a,$(ARCHES),--binary $(a)=$(BIN)/$*-$(a)) \
-	  --user $(if $(filter speaker,$*),0:0,65532:65532) --out $(IMAGES)/$*
+PACK = $(BIN)/pack --name $(IMAGE_REPO)/$*:$(VERSION) --user $(if $(filter speaker,$*),0:0,65532:65532) --out $(IMAGES)/$*
+
+$(IMAGES)/%-$(HOST_ARCH).tar: $(BIN)/%-$(HOST_ARCH) $(BIN)/pack
+	$(PACK) --tarballs --binary $(HOST_ARCH)=$<
+
+$(IMAGES)/%/index.json: $(foreach a,$(ARCHES),$(BIN)/%-$(a)) $(BIN)/pack
+	$(PACK) $(foreach a,$(ARCHES),--binary $(a)=$(BIN)/$*-$(a))
 
 $(BIN)/pack: $(wildcard lab/image/*.go lab/cmd/pack/*.go) lab/go.mod
 	@mkdir -p $(BIN)

@@ -44,10 +44,11 @@ type Options struct {
 // Add makes a manager assign addresses when it is started. It is called once,
 // by main, before the manager is started.
 func Add(mgr manager.Manager, o Options) error {
+	told := newPacer(mgr.GetEventRecorder(recorder))
 	a := &assigner{
 		client:    mgr.GetClient(),
 		live:      mgr.GetAPIReader(),
-		events:    mgr.GetEventRecorder(recorder),
+		events:    told,
 		logger:    log.With(o.Logger, "component", "assign"),
 		namespace: o.Namespace,
 		class:     o.Class,
@@ -64,6 +65,9 @@ func Add(mgr manager.Manager, o Options) error {
 	}
 	if err := addTasks(mgr, a); err != nil {
 		return fmt.Errorf("controller of configuration: %w", err)
+	}
+	if err := mgr.Add(told); err != nil {
+		return err
 	}
 	e, err := a.newElector(mgr.GetConfig(), o.Identity)
 	if err != nil {

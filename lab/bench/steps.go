@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// What is wanted of the figures.
+const (
+	maxRatio   = 1.25
+	maxChurn   = 100 // milliseconds
+	maxRestart = 3   // seconds
+	// minChurns is how often one Service is replaced at least.
+	minChurns = 9
+)
+
+// burst creates n Services at once where there were none, and measures how
+// long until all have addresses, and what was written for it.
+func (b *bench) burst(ctx context.Context, n int) error {
+	if err := b.deleteServices(ctx, b.ours); err != nil {
+		return err
+	}
+	before, err := b.quiet(ctx)
+	if err != nil {
+		return err
+	}
+	cpu, err := cpuSeconds(b.apiServer)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := b.createServices(ctx, b.ours.namespace, "", n); err != nil {
+		return err
+	}
+	created := time.Now()
+	done, err := b.ours.allAssigned(ctx, n)
+	if err != nil {
+		return err
+	}
+	b.table.section(fmt.Sprintf("%d Services created in a burst, %d at a time", n, creators))
+	b.table.add("first create to last create", "s", nothing, created.Sub(began).Seconds())
+	b.table.add("first create to all assigned", "s", nothing, done.Sub(began).Seconds())
+	b.table.add("last create to all assigned", "s", nothing, max(0, done.Sub(created).Seconds()))
+	after, err := b.quiet(ctx)
+	if err != nil {
+		return err
+	}
+	cpuAfter, err := cpuSeconds(b.apiServer)
+	if err != nil {
+		return err
+	}
+	b.table.add("kube-apiserver, CPU", "s", nothing, cpuAfter-cpu)
+	b.tellWrites("a Service", after.minus(before), n)
+	return b.usage(ctx, fmt.Sprintf("%d assigned", n))
+}
+
+// churn deletes one Service and creates another at once, again and again, and
+// measures how long the new one is without an address.
+func (b *bench) churn(ctx context.Context) error {
+	if err := b.filled(ctx); err != nil {
+		return err
+	}
+	n := max(b.o.runs, minChurns)
+	var waited, written []float64
+	total := tally{}
+	for i := range n {
+		before, err := b.quiet(ctx)
+		if err != nil {
+			return err
+		}
+		if err := b.deleteService(ctx, b.ours.namespace, serviceName(i)); err != nil {
+			return err
+		}
+		d, err := b.next(ctx, fmt.Sprintf("next-%03d", i))
+		if err != nil {
+			return err
+		}
+		after, err := b.quiet(ctx)
+		if err != nil {
+			return err
+		}
+		waited = append(waited, float64(d.Microseconds())/1000)
+		step := after.minus(before)
+		written = append(written, float64(step.total()))
+		for w, k := range step {
+			total[w] += k
+		}
+	}
+	b.table.section("one Service deleted and another created at once, beside all the others")
+	b.table.add("create to its address", "ms", maxChurn, waited...)
+	b.table.add("writes, all of Herald's", "writes", nothing, written...)
+	b.tellWrites("a step", total, n)
+	return nil
+}
+
+// next creates a Service, and returns how long until it has an address.
+func (b *bench) next(ctx context.Context, name string) (time.Duration, error) {
+	began := time.Now()
+	if err := b.createService(ctx, b.ours.namespace, name, ""); err != nil {
+		return 0, err
+	}
+	at, err := b.ours.assignedAt(ctx, name)
+	return at.Sub(began), err
+}
+
+// compare measures how long Herald takes to assign addresses to Services that
+// all wait for one, and beside it how long a loop takes that does nothing but
+// write as many statuses.
+func (b *bench) compare(ctx context.Context) error {
+	if err := b.filled(ctx); err != nil {
+		return err
+	}
+	n := b.ours.now().services
+	if err := b.createServices(ctx, b.bare.namespace, otherClass, n); err != nil {
+		return err
+	}
+	var bare, ours, ratio []float64
+	written := tally{}
+	for i := range b.o.runs {
+		if err := b.withdraw(ctx, n); err != nil {
+			return err
+		}
+		x, err := b.patchAll(ctx, i)
+		if err != nil {
+			return err
+		}
+		before, err := b.quiet(ctx)
+		if err != nil {
+			return err
+		}
+		y, err := b.assignAll(ctx, n)
+		if err != nil {
+			return err
+		}
+		after, err := b.quiet(ctx)
+		if err != nil {
+			return err
+		}
+		for w, k := range after.minus(before) {
+			written[w] += k
+		}
+		progress("run %d: bare %v, Herald %v", i+1, x, y)
+		bare, ours, ratio = append(bare, x.Seconds()), append(ours, y.Seconds()), append(ratio, y.Seconds()/x.Seconds())
+	}
+	b.table.section(fmt.Sprintf("%d pending Services get a pool, beside a loop that only patches as many statuses", n))
+	b.table.add(fmt.Sprintf("bare loop, %d at a time", writers), "s", nothing, bare...)
+	b.table.add("pool created to all assigned", "s", nothing, ours...)
+	b.table.add("ratio", "", maxRatio, ratio...)
+	b.tellWrites("a Service", written, n*b.o.runs)
+	return b.usage(ctx, fmt.Sprintf("%d assigned, and %d of another class", n, n))
+}
+
+// withdraw takes the pool away until n Services wait for one.
+func (b *bench) withdraw(ctx context.Context, n int) error {
+	if err := b.deletePool(ctx); err != nil {
+		return err
+	}
+	if err := b.ours.allPending(ctx, n); err != nil {
+		return err
+	}
+	_, err := b.quiet(ctx)
+	return err
+}
+
+// patchAll writes the status of each Service of the bare loop once.
+func (b *bench) patchAll(ctx context.Context, run int) (time.Duration, error) {
+	began := time.Now()
+	err := sideBySide(ctx, writers, b.bare.now().services, func(ctx context.Context, i int) error {
+		return b.patchStatus(ctx, b.bare, serviceName(i), fmt.Sprintf("10.%d.%d.%d", 201+run%50, i/250, i%250))
+	})
+	return time.Since(began), err
+}
+
+// assignAll gives the n Services that wait a pool.
+func (b *bench) assignAll(ctx context.Context, n int) (time.Duration, error) {
+	began := time.Now()
+	if err := b.createPool(ctx); err != nil {
+		return 0, err
+	}
+	done, err := b.ours.allAssigned(ctx, n)
+	return done.Sub(began), err
+}
