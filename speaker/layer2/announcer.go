@@ -100,8 +100,8 @@ func (a *Announcer) Set(ctx context.Context, want []desired.Layer2Address) error
 // Drain is a graceful end. It announces nothing any more, but goes on answering
 // for each address on each interface until another station is seen to claim it
 // there, which may have been up to a second before; then, or when ctx ends, it
-// stops. It returns an error if ctx ended
-// before every address had been claimed. Set must not be called after it.
+// stops. It returns an error if ctx ended before every address had been claimed.
+// Set must not be called after it.
 func (a *Announcer) Drain(ctx context.Context) error {
 	var empty <-chan struct{}
 	err := a.do(ctx, func(e *engine) error {
