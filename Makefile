@@ -41,6 +41,7 @@ unit: $(BUILD)/.cc ## unit and property tests, fuzz seeds, import table; with th
 
 e2e: $(LAB) images ## end-to-end tests in the lab (root)
 	$(call phase,end-to-end tests,cd lab && go test -count=1 -timeout 45m -v ./e2e $(E2E_FLAGS))
+	$(call phase,the lab itself for real,cd lab && go test -count=1 -timeout 10m -v -run TestReal ./cluster)
 
 soak: $(LAB) images-local ## end to end: kill the controller for 5 minutes while 500 Services come and go (root)
 	$(call phase,soak,cd lab && go test -count=1 -timeout 45m -v ./e2e -run 'TestHerald/kill_the_controller_in_a_loop' -soak $(E2E_FLAGS))
