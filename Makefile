@@ -65,10 +65,12 @@ images: images-local $(IMAGES)/controller/index.json $(IMAGES)/speaker/index.jso
 # What the lab runs: this machine's architecture alone.
 images-local: $(IMAGES)/controller-$(HOST_ARCH).tar $(IMAGES)/speaker-$(HOST_ARCH).tar
 
-bench: $(LAB) images-local ## Go benchmarks, then thousands of Services in a lab (root; BENCH_FLAGS)
-	go test -run '^$$' -bench . -benchmem ./ipam/... ./speaker/... ./config/...
+bench: $(LAB) images-local ## Go benchmarks, thousands of Services in a lab, failover (root; BENCH_FLAGS, FAILOVER_FLAGS)
+	go test -run '^$$' -bench . -benchmem ./ipam/... ./speaker/... ./config/... ./controller/...
 	cd lab && CGO_ENABLED=0 go build -trimpath -o ../$(BUILD)/bench ./bench
 	$(BUILD)/bench $(BENCH_FLAGS)
+	cd lab && CGO_ENABLED=0 go build -trimpath -o ../$(BUILD)/failover ./failover
+	$(BUILD)/failover $(FAILOVER_FLAGS)
 
 lab: $(LAB)
 

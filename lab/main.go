@@ -120,7 +120,7 @@ var verbs = []func(environment) *cobra.Command{
 	upVerb, downVerb, joinVerb, leaveVerb,
 	statusVerb, kubeconfigVerb, kubectlVerb,
 	execVerb, cutVerb, healVerb, partitionVerb, killVerb, startVerb,
-	probeVerb, arpingVerb, captureVerb, routesVerb, routerVerb, imagesVerb,
+	probeVerb, arpingVerb, announceVerb, captureVerb, routesVerb, routerVerb, imagesVerb,
 }
 
 func main() {

@@ -96,7 +96,7 @@ func arpingFrom(cmd *cobra.Command, e environment, f arpingFlags) error {
 	if err != nil {
 		return err
 	}
-	macs, err := segmentMACs(cmd.Context(), l)
+	macs, err := linkMACs(cmd.Context(), l, f.Interface)
 	if err != nil {
 		return err
 	}
@@ -115,11 +115,12 @@ func arpingFrom(cmd *cobra.Command, e environment, f arpingFlags) error {
 	return onHost(cmd, e, f.from, args)
 }
 
-// segmentMACs returns the link-layer addresses of all hosts on the segment.
-func segmentMACs(ctx context.Context, l *state.Lab) (map[string]string, error) {
+// linkMACs returns the link-layer addresses of all hosts by the link of that
+// name, which every host has.
+func linkMACs(ctx context.Context, l *state.Lab, link string) (map[string]string, error) {
 	macs := map[string]string{}
 	for _, h := range l.Hosts {
-		out, err := host.Output(ctx, l, h.Name, "ip", "-j", "link", "show", "dev", segmentLink)
+		out, err := host.Output(ctx, l, h.Name, "ip", "-j", "link", "show", "dev", link)
 		if err != nil {
 			return nil, fmt.Errorf("link of %s: %w", h.Name, err)
 		}

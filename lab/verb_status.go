@@ -25,6 +25,7 @@ type status struct {
 	Kubeconfig string         `json:"kubeconfig"`
 	AuditLog   string         `json:"auditLog"`
 	Segment    []netip.Prefix `json:"segment"`
+	Second     []netip.Prefix `json:"second,omitempty"`
 	// APIServer is "ready", or what is wrong with it.
 	APIServer string       `json:"apiServer"`
 	Hosts     []hostStatus `json:"hosts"`
@@ -77,7 +78,7 @@ func newStatus(ctx context.Context, l *state.Lab) status {
 	defer cancel()
 	st := status{
 		Name: l.Name, Phase: l.Phase, Options: l.Options, Kubeconfig: l.Kubeconfig(),
-		AuditLog: cluster.AuditLog(l), Segment: l.Segment(), Healthy: l.Phase == state.Running,
+		AuditLog: cluster.AuditLog(l), Segment: l.Segment(), Second: l.SecondNetwork(), Healthy: l.Phase == state.Running,
 	}
 	ready, err := askNodes(ctx, l)
 	st.APIServer = "ready"

@@ -50,6 +50,7 @@ that runs already is verified; what a crash left half made is removed first.`,
 	f.StringVar(&family, "ip-family", state.IPv4.String(), "ipv4, ipv6 or dual")
 	f.StringVar(&proxy, "kube-proxy", string(state.NFTables), "mode of kube-proxy, nftables or iptables")
 	f.DurationVar(&o.ProxyMinSync, "kube-proxy-min-sync", time.Second, "kube-proxy's minSyncPeriod")
+	f.BoolVar(&o.Second, "second-network", false, "give every host a link eth1 to a second network, 172.31.I.0/24 and fd31:I::/64")
 	f.StringVar(&o.ImageRepo, "image-repo", image.DefaultRepo, "repository of the images that the lab packs itself")
 	f.BoolVar(&install, "install", true, "install Herald")
 	return cmd

@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,11 +18,12 @@ var get = metav1.GetOptions{}
 
 // A pool's address reaches the Service's pods from a host outside the cluster.
 func testReach(t *testing.T, c *cluster) {
-	addr := c.serve(t, service{name: "reach"})
-	c.answers(t, addr)
-	report := c.probe(t, addr, 2*time.Second).wait(t)
-	if report.Failures > 0 || len(report.Backends) < 2 {
-		t.Errorf("got %s, want no failure and several backends", report.Text())
+	addrs := c.serveAll(t, service{name: "reach"})
+	c.answers(t, addrs...)
+	for _, report := range c.probe(t, addrs, 2*time.Second).wait(t) {
+		if report.Failures > 0 || len(report.Backends) < 2 {
+			t.Errorf("got %s, want no failure and several backends", report.Text())
+		}
 	}
 }
 
@@ -28,40 +31,41 @@ func testReach(t *testing.T, c *cluster) {
 // address, and only a node that has a backend announces.
 func testLocal(t *testing.T, c *cluster) {
 	node := c.nodes[1]
-	addr := c.serve(t, service{name: "local", local: true, on: node})
-	c.answers(t, addr)
-	if holder := c.holder(t, addr); holder != node {
-		t.Errorf("%s announces %s, want %s, which has the only endpoint", holder, addr, node)
-	}
-	report := c.probe(t, addr, time.Second).wait(t)
-	client := c.hostAddr(t, "client").String()
-	if len(report.Clients) != 1 || report.Clients[client] != report.Good || report.Good == 0 {
-		t.Errorf("backend saw clients %v, want only %s", report.Clients, client)
+	addrs := c.serveAll(t, service{name: "local", local: true, on: node})
+	c.answers(t, addrs...)
+	for i, report := range c.probe(t, addrs, time.Second).wait(t) {
+		if holder := c.holder(t, addrs[i]); holder != node {
+			t.Errorf("%s announces %s, want %s, which has the only endpoint", holder, addrs[i], node)
+		}
+		client := c.hostAddr(t, "client", addrs[i]).String()
+		if len(report.Clients) != 1 || report.Clients[client] != report.Good || report.Good == 0 {
+			t.Errorf("backend saw clients %v, want only %s", report.Clients, client)
+		}
 	}
 }
 
 // A deleted Service's address falls silent, and is free for the next.
 func testDelete(t *testing.T, c *cluster) {
-	first := service{name: "first", annotations: map[string]string{"heraldlb.io/addresses": c.vip(120).String()}}
-	addr := c.serve(t, first)
-	c.answers(t, addr)
+	first := service{name: "first", annotations: wish(c.segments, 120)}
+	addrs := c.serveAll(t, first)
+	c.answers(t, addrs...)
 	c.kubectl(t, "delete", "service", first.name)
-	c.silent(t, addr)
+	c.silent(t, addrs...)
 	second := first
 	second.name = "second"
-	if got := c.serve(t, second); got != addr {
-		t.Errorf("second Service got %s, want %s", got, addr)
+	if got := c.serveAll(t, second); !slices.Equal(got, addrs) {
+		t.Errorf("second Service got %s, want %s", got, addrs)
 	}
-	c.answers(t, addr)
+	c.answers(t, addrs...)
 }
 
 // A Service that stops being a LoadBalancer gives its address back.
 func testChangeType(t *testing.T, c *cluster) {
-	svc := service{name: "changed", annotations: map[string]string{"heraldlb.io/addresses": c.vip(121).String()}}
-	addr := c.serve(t, svc)
-	c.answers(t, addr)
+	svc := service{name: "changed", annotations: wish(c.segments, 121)}
+	addrs := c.serveAll(t, svc)
+	c.answers(t, addrs...)
 	c.kubectl(t, "patch", "service", svc.name, "-p", `{"spec":{"type":"ClusterIP","externalTrafficPolicy":null}}`)
-	c.silent(t, addr)
+	c.silent(t, addrs...)
 	eventually(t, patience, "empty status", func(ctx context.Context) error {
 		got, err := c.ingress(ctx, svc)
 		if err == nil && len(got) > 0 {
@@ -70,8 +74,8 @@ func testChangeType(t *testing.T, c *cluster) {
 		return err
 	})
 	next := service{name: "next", annotations: svc.annotations}
-	if got := c.serve(t, next); got != addr {
-		t.Errorf("next Service got %s, want %s", got, addr)
+	if got := c.serveAll(t, next); !slices.Equal(got, addrs) {
+		t.Errorf("next Service got %s, want %s", got, addrs)
 	}
 }
 
@@ -178,7 +182,7 @@ func testRefused(t *testing.T, c *cluster) {
 func testRejected(t *testing.T, c *cluster) {
 	addr := c.serve(t, service{name: "steady"})
 	c.answers(t, addr)
-	probe := c.probe(t, addr, 6*time.Second)
+	probe := c.probe(t, []netip.Addr{addr}, 6*time.Second)
 
 	c.apply(t, c.pool("overlapping", 140, 155, ""))
 	c.accepted(t, "ipaddresspools", "overlapping", metav1.ConditionFalse, "main", c.vip(140).String())

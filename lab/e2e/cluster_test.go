@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -18,6 +17,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/heraldlb/herald/lab/drive"
 )
 
 // The names that Herald's users see.
@@ -31,18 +32,25 @@ const patience = 60 * time.Second
 
 // A cluster is a lab that runs, with clients for its API.
 type cluster struct {
-	*runner
+	*drive.Lab
 	kube    kubernetes.Interface
 	objects dynamic.Interface
-	// segment is the IPv4 subnet that all hosts are on; its addresses from
-	// .100 up are free for pools.
-	segment netip.Prefix
-	nodes   []string
+	// segments are the subnets that all hosts are on, IPv4 first, and seconds
+	// those of the second network. Their addresses from .100 up are free for
+	// pools.
+	segments, seconds []netip.Prefix
+	nodes             []string
+	// nears counts the addresses near each node that tests were given.
+	nears map[string]int
 }
 
-// connect makes the clients for the lab of r.
-func connect(r *runner, segment netip.Prefix, nodes []string, kubeconfig string) (*cluster, error) {
-	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+// connect makes the clients for a lab that runs.
+func connect(ctx context.Context, l *drive.Lab) (*cluster, error) {
+	st, err := l.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", st.Kubeconfig)
 	if err != nil {
 		return nil, err
 	}
@@ -55,106 +63,32 @@ func connect(r *runner, segment netip.Prefix, nodes []string, kubeconfig string)
 	if err != nil {
 		return nil, err
 	}
-	return &cluster{runner: r, kube: kube, objects: objects, segment: segment, nodes: nodes}, nil
+	return &cluster{
+		Lab: l, kube: kube, objects: objects, nears: map[string]int{},
+		segments: st.Segment, seconds: st.Second, nodes: st.Nodes(),
+	}, nil
 }
 
-// vip returns the address of the segment that ends in n.
-func (c *cluster) vip(n int) netip.Addr {
-	a := c.segment.Addr().As4()
-	a[3] = byte(n)
-	return netip.AddrFrom4(a)
-}
+// vip returns the address number n of the segment, of the first family.
+func (c *cluster) vip(n int) netip.Addr { return drive.At(c.segments[0], n) }
 
-// A service says what the tests want of a Service of type LoadBalancer.
-type service struct {
-	name string
-	// on is the node whose echo pod is behind it; empty means all pods.
-	on          string
-	local       bool
-	labels      map[string]string
-	annotations map[string]string
-	namespace   string
-}
-
-// manifest returns the Service as YAML.
-func (s service) manifest() string {
-	selector := "app: echo"
-	if s.on != "" {
-		selector += ", node: " + s.on
+// ranges returns the addresses from one number to another of each prefix, as
+// the addresses of an IPAddressPool are written.
+func ranges(prefixes []netip.Prefix, from, to int) string {
+	var out []string
+	for _, p := range prefixes {
+		out = append(out, fmt.Sprintf("%q", drive.At(p, from).String()+"-"+drive.At(p, to).String()))
 	}
-	policy := "Cluster"
-	if s.local {
-		policy = "Local"
-	}
-	return fmt.Sprintf(`
-apiVersion: v1
-kind: Service
-metadata: {name: %q, namespace: %q, labels: {%s}, annotations: {%s}}
-spec:
-  type: LoadBalancer
-  externalTrafficPolicy: %s
-  selector: {%s}
-  ports: [{port: 80, targetPort: 8080}]
-`, s.name, s.space(), flow(s.labels), flow(s.annotations), policy, selector)
+	return strings.Join(out, ", ")
 }
 
-// space returns the namespace of s.
-func (s service) space() string {
-	if s.namespace == "" {
-		return "default"
+// wish returns annotations that ask for address number n of each prefix.
+func wish(prefixes []netip.Prefix, n int) map[string]string {
+	var out []string
+	for _, p := range prefixes {
+		out = append(out, drive.At(p, n).String())
 	}
-	return s.namespace
-}
-
-// flow writes a map as the inside of a YAML flow mapping.
-func flow(m map[string]string) string {
-	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		parts = append(parts, fmt.Sprintf("%q: %q", k, m[k]))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// serve applies s and waits until it has an address.
-func (c *cluster) serve(t *testing.T, s service) netip.Addr {
-	t.Helper()
-	c.apply(t, s.manifest())
-	return c.address(t, s)
-}
-
-// address waits until s has an address.
-func (c *cluster) address(t *testing.T, s service) netip.Addr {
-	t.Helper()
-	var addr netip.Addr
-	eventually(t, patience, "address of "+s.name, func(ctx context.Context) error {
-		got, err := c.ingress(ctx, s)
-		if err != nil {
-			return err
-		}
-		if len(got) != 1 {
-			return errNot(got, "one address")
-		}
-		addr = got[0]
-		return nil
-	})
-	return addr
-}
-
-// ingress returns the addresses in the status of s.
-func (c *cluster) ingress(ctx context.Context, s service) ([]netip.Addr, error) {
-	svc, err := c.kube.CoreV1().Services(s.space()).Get(ctx, s.name, metav1.GetOptions{})
-	if err != nil {
-		return nil, err
-	}
-	var out []netip.Addr
-	for _, in := range svc.Status.LoadBalancer.Ingress {
-		a, err := netip.ParseAddr(in.IP)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, a)
-	}
-	return out, nil
+	return map[string]string{"heraldlb.io/addresses": strings.Join(out, ", ")}
 }
 
 // pending waits until the condition AddressAssigned of s is False with reason,

@@ -3,142 +3,100 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"testing"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// maxOutage bounds the outage when the node that announces is cut off. It is
-// loose: these tests run on machines that are busy with other things.
-const maxOutage = 3 * time.Second
+// The bounds of failover. They are loose: these tests run on machines that are
+// busy with other things.
+const (
+	// maxOutage bounds the outage when the node that announces is lost.
+	maxOutage = 3 * time.Second
+	// maxOverlap bounds how long two answer when it returns.
+	maxOverlap = time.Second
+)
 
 // Exactly one node answers for an address, whoever asks, and however.
 func testOneAnswers(t *testing.T, c *cluster) {
-	for i := range 4 {
-		addr := c.serve(t, service{name: fmt.Sprintf("one%d", i)})
-		c.answers(t, addr)
-		c.holder(t, addr)
+	for i := range 3 {
+		addrs := c.serveAll(t, service{name: fmt.Sprintf("one%d", i)})
+		c.answers(t, addrs...)
+		c.holders(t, addrs)
 	}
 }
 
-// The death of a speaker alone costs no connection.
-func testKillSpeaker(t *testing.T, c *cluster) {
-	addr := c.serve(t, service{name: "killed"})
-	c.answers(t, addr)
-	holder := c.holder(t, addr)
-	probe := c.probe(t, addr, 8*time.Second)
-	c.lab(t, "kill", holder, "speaker", "--signal", "KILL")
-	unharmed(t, fmt.Sprintf("speaker on %s killed", holder), probe.wait(t), 2)
-	c.rolledOut(t)
-	c.settled(t, addr)
+// The end of a speaker alone costs no connection, however it ends.
+func testEndSpeaker(t *testing.T, c *cluster) {
+	for i, signal := range []string{"KILL", "TERM"} {
+		holder := c.nodes[i]
+		addrs := c.near(t, fmt.Sprintf("ended%d", i), holder)
+		probe := c.probe(t, addrs, 8*time.Second)
+		c.lab(t, "kill", holder, "speaker", "--signal", signal)
+		unharmed(t, fmt.Sprintf("SIG%s to the speaker on %s", signal, holder), probe.wait(t), 2)
+		c.rolledOut(t)
+		c.settled(t, addrs)
+	}
 }
 
 // A rolling update of the speakers costs no connection.
 func testRestartSpeakers(t *testing.T, c *cluster) {
-	addr := c.serve(t, service{name: "rolled"})
-	c.answers(t, addr)
-	probe := c.probe(t, addr, 40*time.Second)
+	addrs := c.serveAll(t, service{name: "rolled"})
+	c.answers(t, addrs...)
+	probe := c.probe(t, addrs, 40*time.Second)
 	c.kubectl(t, "-n", namespace, "rollout", "restart", "daemonset/speaker")
 	c.kubectl(t, "-n", namespace, "rollout", "status", "daemonset/speaker", "--timeout=2m")
 	unharmed(t, "speakers restarted", probe.stop(t), 4)
 	c.rolledOut(t)
-	c.settled(t, addr)
-}
-
-// A restart of the controller costs no connection and moves no address.
-func testRestartController(t *testing.T, c *cluster) {
-	svc := service{name: "kept"}
-	addr := c.serve(t, svc)
-	c.answers(t, addr)
-	probe := c.probe(t, addr, 40*time.Second)
-	c.kubectl(t, "-n", namespace, "rollout", "restart", "deployment/controller")
-	c.kubectl(t, "-n", namespace, "rollout", "status", "deployment/controller", "--timeout=2m")
-	c.serve(t, service{name: "new"}) // the new controller is at work
-	unharmed(t, "controller restarted", probe.stop(t), 0)
-	if got := c.address(t, svc); got != addr {
-		t.Errorf("address moved from %s to %s", addr, got)
-	}
-	c.rolledOut(t)
-}
-
-// Without a controller, addresses go on working. After its return, Services
-// that waited get theirs, and nobody's has changed.
-func testNoController(t *testing.T, c *cluster) {
-	svc := service{name: "before"}
-	addr := c.serve(t, svc)
-	c.answers(t, addr)
-	c.kubectl(t, "-n", namespace, "scale", "deployment/controller", "--replicas=0")
-	eventually(t, patience, "controller gone", func(context.Context) error {
-		if pods := c.pods(t, "controller"); len(pods) > 0 {
-			return errNot(len(pods), "no pod")
-		}
-		return nil
-	})
-	probe := c.probe(t, addr, 4*time.Second)
-	waiting := service{name: "waiting"}
-	c.apply(t, waiting.manifest())
-	always(t, 2*time.Second, "no address without a controller", func(ctx context.Context) error {
-		got, err := c.ingress(ctx, waiting)
-		if err == nil && len(got) > 0 {
-			err = errNot(got, "none")
-		}
-		return err
-	})
-	unharmed(t, "controller away", probe.wait(t), 0)
-	c.kubectl(t, "-n", namespace, "scale", "deployment/controller", "--replicas=2")
-	if got := c.address(t, waiting); got == addr {
-		t.Errorf("the Service that waited got %s, which is another's", got)
-	}
-	if got := c.address(t, svc); got != addr {
-		t.Errorf("address moved from %s to %s", addr, got)
-	}
-	c.rolledOut(t)
+	c.settled(t, addrs)
 }
 
 // When the node that announces is cut off, another answers. When it comes
-// back, two answer for no longer than a second.
+// back, two answer for no longer than maxOverlap, and it takes nothing back.
 func testCut(t *testing.T, c *cluster) {
-	addr, holder := c.servedElsewhere(t, "cut")
-	probe := c.probe(t, addr, 15*time.Second)
+	holder := c.nodes[0]
+	addrs := c.near(t, "cut", holder)
+	probe := c.probe(t, addrs, 6*time.Second)
 	c.lab(t, "cut", holder)
 	t.Cleanup(func() { c.healed(t, holder) })
-	eventually(t, patience, "another node answers", func(ctx context.Context) error {
-		return c.heldByOther(ctx, addr, holder)
-	})
-	report := probe.wait(t)
-	t.Logf("node %s cut off: longest gap %v", holder, outage(report))
-	if outage(report) > maxOutage {
-		t.Errorf("outage too long: %s", report.Text())
-	}
+	now := c.heldByOther(t, addrs, holder)
+	outages(t, holder+" cut off", probe.wait(t), maxOutage)
 
-	watch := c.watchARP(t, addr, 12*time.Second)
-	back := c.probe(t, addr, 12*time.Second)
+	watch := c.watch(t, addrs, 10*time.Second)
+	back := c.probe(t, addrs, 9*time.Second)
 	c.lab(t, "heal", holder)
-	seen := watch.wait(t)
-	t.Logf("node %s back: two answered for %v", holder, overlap(seen))
-	if d := overlap(seen); d > time.Second {
-		t.Errorf("two nodes answered for %v: %v", d, seen)
-	}
-	unharmed(t, fmt.Sprintf("node %s back", holder), back.wait(t), 1)
+	unharmed(t, holder+" back", back.wait(t), 1)
+	overlaps(t, holder+" back", watch.wait(t), maxOverlap)
+	c.stays(t, addrs, now, time.Second)
 }
 
-// servedElsewhere gives a Service an address that is announced by a node other
-// than the one its only endpoint is on, so that a cut of the announcing node
-// shows the announcement fail over, and nothing else.
-func (c *cluster) servedElsewhere(t *testing.T, name string) (addr netip.Addr, holder string) {
-	t.Helper()
-	for i, on := range c.nodes {
-		svc := service{name: fmt.Sprintf("%s%d", name, i), on: on}
-		addr := c.serve(t, svc)
-		c.answers(t, addr)
-		if holder := c.holder(t, addr); holder != on {
-			return addr, holder
-		}
+// When the link that an address is announced on goes down, another node
+// answers, although the node is alive and the link that its speaker is heard
+// by is up. Once more nothing is taken back.
+func testLinkDown(t *testing.T, c *cluster) {
+	holder := c.nodes[1]
+	addrs := c.nearOn(t, c.seconds, "linkdown", holder)
+	probe := c.probe(t, addrs, 5*time.Second)
+	c.lab(t, "exec", holder, "--", "ip", "link", "set", "eth1", "down")
+	up := func(ctx context.Context) error {
+		_, err := c.Output(ctx, "exec", holder, "--", "ip", "link", "set", "eth1", "up")
+		return err
 	}
-	t.Fatal("each of three addresses is announced by the node of its only endpoint")
-	return netip.Addr{}, ""
+	t.Cleanup(func() {
+		if err := up(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	now := c.heldByOther(t, addrs, holder)
+	outages(t, "link of "+holder+" down", probe.wait(t), maxOutage)
+
+	watch := c.watch(t, addrs, 5*time.Second)
+	back := c.probe(t, addrs, 4*time.Second)
+	if err := up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	unharmed(t, "link of "+holder+" up", back.wait(t), 1)
+	overlaps(t, "link of "+holder+" up", watch.wait(t), maxOverlap)
+	c.stays(t, addrs, now, time.Second)
 }
 
 // healed connects a node again, with its kubelet, and waits until it is Ready.
@@ -146,11 +104,11 @@ func (c *cluster) healed(t *testing.T, node string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for _, args := range [][]string{{"heal", node}, {"start", node, "kubelet"}} {
-		if _, err := c.output(ctx, args[0], args[1:]...); err != nil {
+		if _, err := c.Output(ctx, args[0], args[1:]...); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := c.tryKubectl(ctx, "", "wait", "--for=condition=Ready", "--timeout=60s", "node/"+node); err != nil {
+	if _, err := c.Kubectl(ctx, "", "wait", "--for=condition=Ready", "--timeout=60s", "node/"+node); err != nil {
 		t.Error(err)
 	}
 }
@@ -158,70 +116,66 @@ func (c *cluster) healed(t *testing.T, node string) {
 // Without the API server everything that is announced stays announced, and
 // failover goes on working.
 func testNoAPI(t *testing.T, c *cluster) {
-	addr, holder := c.servedElsewhere(t, "noapi")
-	probe := c.probe(t, addr, 60*time.Second)
+	holder := c.nodes[2]
+	addrs := c.near(t, "noapi", holder)
+	probe := c.probe(t, addrs, 60*time.Second)
 	c.lab(t, "kill", "cp", "kube-apiserver", "--signal", "KILL")
 	t.Cleanup(func() { c.apiBack(t) })
 	unharmed(t, "API server away for a minute", probe.wait(t), 0)
-	during := c.probe(t, addr, 10*time.Second)
+	during := c.probe(t, addrs, 6*time.Second)
 	c.lab(t, "cut", holder)
 	t.Cleanup(func() { c.healed(t, holder) })
-	eventually(t, patience, "another node answers without the API server", func(ctx context.Context) error {
-		return c.heldByOther(ctx, addr, holder)
-	})
-	report := during.wait(t)
-	t.Logf("node %s cut off without the API server: longest gap %v", holder, outage(report))
-	if outage(report) > maxOutage {
-		t.Errorf("outage too long: %s", report.Text())
-	}
+	c.heldByOther(t, addrs, holder)
+	outages(t, holder+" cut off without the API server", during.wait(t), maxOutage)
 	c.lab(t, "heal", holder)
+
+	b := c.bookmark(t)
 	c.apiBack(t)
 	c.rolledOut(t)
+	c.watching(t, b)
+	afterwards := service{name: "afterwards", dual: len(c.segments) > 1}
+	c.applyWithin(t, afterwards.manifest(), patience)
 	// Kubernetes' own watches come back up to a minute after the API server.
-	afterwards := c.serve(t, service{name: "afterwards"})
-	c.answersWithin(t, afterwards, 4*patience)
+	c.answersWithin(t, 4*patience, c.addresses(t, afterwards)...)
 }
 
-// apiBack starts the API server and waits until it answers.
+// apiBack starts the API server and waits until it is ready.
 func (c *cluster) apiBack(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
-	if _, err := c.output(ctx, "start", "cp", "kube-apiserver"); err != nil {
+	if _, err := c.Output(ctx, "start", "cp", "kube-apiserver"); err != nil {
 		t.Error(err)
 	}
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
 	for ctx.Err() == nil {
-		if _, err := c.kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{}); err == nil {
+		if _, err := c.kube.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx); err == nil {
 			return
 		}
+		<-tick.C
 	}
 	t.Error("API server did not come back")
 }
 
-// A node whose kubelet has died hands its addresses over without a loss, and
-// an excluded one does, too.
-func testUnwell(t *testing.T, c *cluster) {
-	addr, holder := c.servedElsewhere(t, "unwell")
-	probe := c.probe(t, addr, 3*time.Minute)
-	for range 2 { // the second round repeats the events of the first
-		c.kubectl(t, "label", "node", holder, excludeLabel+"=")
-		eventually(t, patience, "an excluded node hands over", func(ctx context.Context) error {
-			return c.heldByOther(ctx, addr, holder)
-		})
-		c.kubectl(t, "label", "node", holder, excludeLabel+"-")
-		eventually(t, patience, "the node takes its address again", func(ctx context.Context) error {
-			return c.heldBy(ctx, addr, holder)
-		})
-	}
-	c.lab(t, "kill", holder, "kubelet", "--signal", "KILL")
-	t.Cleanup(func() { c.healed(t, holder) })
-	eventually(t, 3*patience, "a node that is not Ready hands over", func(ctx context.Context) error {
-		return c.heldByOther(ctx, addr, holder)
+// watching waits until every pod of Herald's has begun to watch Services since
+// b: after the API server was away they try again only now and then.
+func (c *cluster) watching(t *testing.T, b bookmark) {
+	t.Helper()
+	took := eventually(t, 4*patience, "all of Herald watches again", func(context.Context) error {
+		for _, component := range serviceAccounts {
+			from := map[string]bool{}
+			for _, w := range b.watches(t, component) {
+				from[w] = true
+			}
+			nodes := map[string]bool{}
+			for _, pod := range c.pods(t, component) {
+				nodes[pod.Spec.NodeName] = true
+			}
+			if len(from) < len(nodes) {
+				return errNot(fmt.Sprintf("%s on %d nodes", component, len(from)), len(nodes))
+			}
+		}
+		return nil
 	})
-	unharmed(t, fmt.Sprintf("handovers of %s", holder), probe.stop(t), 6)
-	c.lab(t, "start", holder, "kubelet")
-	c.healed(t, holder)
-	c.rolledOut(t)
+	t.Logf("all of Herald watches again after %v", took.Round(time.Millisecond))
 }
-
-// excludeLabel on a node keeps load balancers off it (KEP-1143).
-const excludeLabel = "node.kubernetes.io/exclude-from-external-load-balancers"

@@ -1,14 +1,10 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,58 +18,10 @@ var (
 // poll is how often a condition is looked at.
 const poll = 50 * time.Millisecond
 
-// A runner runs the lab program on one lab.
-type runner struct {
-	program string
-	name    string
-}
-
-// newRunner returns a runner for the lab called name.
-func newRunner(name string) (*runner, error) {
-	program, err := filepath.Abs("../../build/lab")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(program); err != nil {
-		return nil, fmt.Errorf("the lab program is not built (make build): %w", err)
-	}
-	return &runner{program: program, name: name}, nil
-}
-
-// command returns the lab program with verb and args for this lab.
-func (r *runner) command(ctx context.Context, verb string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, r.program, append([]string{verb, "--name", r.name}, args...)...)
-	cmd.Dir = "../.."
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 20 * time.Second
-	return cmd
-}
-
-// output runs a verb and returns its standard output.
-func (r *runner) output(ctx context.Context, verb string, args ...string) ([]byte, error) {
-	var stdout, stderr bytes.Buffer
-	cmd := r.command(ctx, verb, args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.Bytes(), fmt.Errorf("lab %s %s: %w: %s", verb, strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
-	}
-	return stdout.Bytes(), nil
-}
-
-// show runs a verb with its progress on the test's own output.
-func (r *runner) show(ctx context.Context, verb string, args ...string) error {
-	cmd := r.command(ctx, verb, args...)
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("lab %s %s: %w", verb, strings.Join(args, " "), err)
-	}
-	return nil
-}
-
 // lab runs a verb that must succeed.
 func (c *cluster) lab(t *testing.T, verb string, args ...string) string {
 	t.Helper()
-	out, err := c.output(t.Context(), verb, args...)
+	out, err := c.Output(t.Context(), verb, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,46 +31,58 @@ func (c *cluster) lab(t *testing.T, verb string, args ...string) string {
 // kubectl runs kubectl, which must succeed.
 func (c *cluster) kubectl(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := c.tryKubectl(t.Context(), "", args...)
+	out, err := c.Kubectl(t.Context(), "", args...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
 }
 
-// tryKubectl runs kubectl with stdin and returns its output.
-func (c *cluster) tryKubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	var stdout, stderr bytes.Buffer
-	cmd := c.command(ctx, "kubectl", append([]string{"--"}, args...)...)
-	cmd.Stdin = strings.NewReader(stdin)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
-	}
-	return stdout.String(), nil
-}
-
 // apply applies a YAML stream and deletes it again at the end of the test.
 func (c *cluster) apply(t *testing.T, manifest string) {
 	t.Helper()
-	if _, err := c.tryKubectl(t.Context(), manifest, "apply", "-f", "-"); err != nil {
-		t.Fatalf("%v\n%s", err, manifest)
+	c.applyWithin(t, manifest, 0)
+}
+
+// applyWithin is apply that tries again for so long: an API server that has
+// just started refuses for a moment what it will take.
+func (c *cluster) applyWithin(t *testing.T, manifest string, limit time.Duration) {
+	t.Helper()
+	for start := time.Now(); ; <-time.After(time.Second) {
+		_, err := c.Kubectl(t.Context(), manifest, "apply", "-f", "-")
+		if err == nil {
+			break
+		}
+		if time.Since(start) >= limit {
+			t.Fatalf("%v\n%s", err, manifest)
+		}
+		t.Log(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		_, err := c.tryKubectl(ctx, manifest, "delete", "--ignore-not-found", "--wait=false", "-f", "-")
+		_, err := c.Kubectl(ctx, manifest, "delete", "--ignore-not-found", "--wait=false", "-f", "-")
 		if err != nil {
 			t.Errorf("clean up: %v", err)
 		}
 	})
 }
 
+// cleanly runs kubectl at the end of a test, also when the test was given up.
+func (c *cluster) cleanly(t *testing.T, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if _, err := c.Kubectl(ctx, "", args...); err != nil {
+		t.Error(err)
+	}
+}
+
 // refused applies a YAML stream that the API server must refuse with a message
 // that has every one of words.
 func (c *cluster) refused(t *testing.T, manifest string, words ...string) {
 	t.Helper()
-	_, err := c.tryKubectl(t.Context(), manifest, "apply", "-f", "-")
+	_, err := c.Kubectl(t.Context(), manifest, "apply", "-f", "-")
 	if err == nil {
 		t.Errorf("applied, want it refused:\n%s", manifest)
 		return
@@ -143,15 +103,19 @@ func eventually(t *testing.T, limit time.Duration, what string, check func(conte
 	defer cancel()
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
+	var last error
 	for {
 		err := check(ctx)
 		if err == nil {
 			return time.Since(start)
 		}
+		if last == nil || ctx.Err() == nil { // else it says only that time is up
+			last = err
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("%s: not within %v: %v", what, limit, err)
+			t.Fatalf("%s: not within %v: %v", what, limit, last)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func testRecreatePool(t *testing.T, c *cluster) {
 	}
 	c.answers(t, addr)
 	before := c.everyAddress(t)
-	probe := c.probe(t, addr, 30*time.Second)
+	probe := c.probe(t, []netip.Addr{addr}, 30*time.Second)
 
 	c.kubectl(t, "delete", "ipaddresspool", "recreated")
 	c.refuses(t, service{name: "grabs", annotations: map[string]string{"heraldlb.io/addresses": addr.String()}}, addr)

@@ -107,7 +107,7 @@ func readyAfter(pod corev1.Pod) *time.Duration {
 func testSecondCluster(t *testing.T, c *cluster) {
 	addr := c.serve(t, service{name: "firstlab"})
 	c.answers(t, addr)
-	name := c.name + "b"
+	name := c.Name() + "b"
 	second, err := bringUp(t.Context(), name, "--nodes", "1", "--ip-family", "ipv4")
 	if err != nil {
 		t.Fatal(err)

@@ -25,6 +25,7 @@ const maxTakeover = 20 * time.Second
 // address within maxTakeover, and no address is given out twice.
 func testLoseLeader(t *testing.T, c *cluster) {
 	c.rolledOut(t)
+	c.answers(t, c.serve(t, service{name: "probe"})) // everybody is at work
 	for _, loss := range []struct {
 		name string
 		lose func(leader *corev1.Pod)
@@ -202,7 +203,7 @@ func (c *cluster) noChurn(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
-	if _, err := c.tryKubectl(ctx, "", "delete", "services", "--wait=false", "-l", churning+"=yes"); err != nil {
+	if _, err := c.Kubectl(ctx, "", "delete", "services", "--wait=false", "-l", churning+"=yes"); err != nil {
 		t.Error(err)
 	}
 }
@@ -217,7 +218,7 @@ func (c *cluster) killInLoop(t *testing.T, d time.Duration) (kills int) {
 		if err != nil {
 			continue // nobody acts
 		}
-		if _, err := c.output(t.Context(), "kill", leader.Spec.NodeName, "controller", "--signal", "KILL"); err == nil {
+		if _, err := c.Output(t.Context(), "kill", leader.Spec.NodeName, "controller", "--signal", "KILL"); err == nil {
 			kills++
 			continue
 		}

@@ -113,7 +113,7 @@ func testRights(t *testing.T, c *cluster) {
 // audit reads the API server's audit log by user.
 func (c *cluster) audit(t *testing.T) map[string][]request {
 	t.Helper()
-	f, err := os.Open("/var/lib/lab/" + c.name + "/cp/audit.log")
+	f, err := os.Open("/var/lib/lab/" + c.Name() + "/cp/audit.log")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,10 +52,8 @@ type bookmark struct {
 // bookmark returns the end of the audit log.
 func (c *cluster) bookmark(t *testing.T) bookmark {
 	t.Helper()
-	var s struct {
-		AuditLog string `json:"auditLog"`
-	}
-	if err := json.Unmarshal([]byte(c.lab(t, "status", "--json")), &s); err != nil {
+	s, err := c.Status(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(s.AuditLog)
@@ -65,9 +63,8 @@ func (c *cluster) bookmark(t *testing.T) bookmark {
 	return bookmark{s.AuditLog, info.Size()}
 }
 
-// writes returns what Herald wrote since then, but for leases, of which one is
-// renewed all the time.
-func (b bookmark) writes(t *testing.T) []write {
+// lines returns what was logged since then of Herald's requests, a line each.
+func (b bookmark) lines(t *testing.T) [][]byte {
 	t.Helper()
 	f, err := os.Open(b.path)
 	if err != nil {
@@ -79,11 +76,21 @@ func (b bookmark) writes(t *testing.T) []write {
 		t.Fatal(err)
 	}
 	log = log[:bytes.LastIndexByte(log, '\n')+1] // the rest is being written
-	var out []write
+	var out [][]byte
 	for line := range bytes.Lines(log) {
-		if !bytes.Contains(line, []byte(`"system:serviceaccount:`+namespace+":")) {
-			continue
+		if bytes.Contains(line, []byte(`"system:serviceaccount:`+namespace+":")) {
+			out = append(out, line)
 		}
+	}
+	return out
+}
+
+// writes returns what Herald wrote since then, but for leases, of which one is
+// renewed all the time.
+func (b bookmark) writes(t *testing.T) []write {
+	t.Helper()
+	var out []write
+	for _, line := range b.lines(t) {
 		var w write
 		if err := json.Unmarshal(line, &w); err != nil {
 			t.Fatalf("audit log: %v in %q", err, line)
@@ -91,6 +98,26 @@ func (b bookmark) writes(t *testing.T) []write {
 		changes := slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, w.Verb)
 		if changes && w.Object.Resource != "leases" {
 			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// watches returns the addresses from which an account has begun to watch
+// Services since then.
+func (b bookmark) watches(t *testing.T, account string) []string {
+	t.Helper()
+	var out []string
+	for _, line := range b.lines(t) {
+		var r struct {
+			request
+			SourceIPs []string `json:"sourceIPs"`
+		}
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatalf("audit log: %v in %q", err, line)
+		}
+		if r.Verb == "watch" && r.Object != nil && r.Object.Resource == "services" && r.Status.Code == 200 && r.User.Username == username(account) {
+			out = append(out, r.SourceIPs...)
 		}
 	}
 	return out

@@ -7,23 +7,24 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/heraldlb/herald/lab/drive"
 )
 
-// TestHerald runs every test on one lab, in this order. A test leaves the
-// cluster as it found it: all nodes up, all of Herald running, no Service.
+// A test is one thing that Herald does for its users. It leaves the cluster as
+// it found it: all nodes up, all of Herald running, no Service.
+type test struct {
+	name string
+	run  func(*testing.T, *cluster)
+}
+
+// TestHerald runs every test on one lab of both families, in this order.
 func TestHerald(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("the lab needs root")
-	}
-	c := start(t)
-	setUp(t, c)
-	tests := []struct {
-		name string
-		run  func(*testing.T, *cluster)
-	}{
+	run(t, *labName, "dual", []test{
 		{"reach a Service", testReach},
 		{"see the client's address under Local", testLocal},
 		{"one node answers", testOneAnswers},
+		{"spread fresh addresses", testSpread},
 		{"delete a Service", testDelete},
 		{"change a Service to ClusterIP", testChangeType},
 		{"pools by priority", testPriority},
@@ -32,12 +33,18 @@ func TestHerald(t *testing.T) {
 		{"refuse bad objects", testRefused},
 		{"reject what cannot stand beside the rest", testRejected},
 		{"judge every kind", testSamples},
-		{"kill a speaker", testKillSpeaker},
+		{"find an address taken", testTaken},
+		{"defend an address", testClaimed},
+		{"end a speaker", testEndSpeaker},
 		{"restart the speakers", testRestartSpeakers},
 		{"restart the controller", testRestartController},
 		{"be without a controller", testNoController},
-		{"leave an unwell node", testUnwell},
+		{"exclude a node", testExclude},
+		{"drain a node", testDrain},
+		{"return to a preferred node", testFailback},
+		{"leave an unwell node", testUnready},
 		{"cut a node off", testCut},
+		{"take a link down", testLinkDown},
 		{"be without the API server", testNoAPI},
 		{"lose the controller that acts", testLoseLeader},
 		{"kill the controller in a loop", testKillInLoop},
@@ -48,10 +55,33 @@ func TestHerald(t *testing.T) {
 		{"start fast", testStart},
 		{"live beside another cluster", testSecondCluster},
 		{"use its rights, all and no more", testRights},
+	})
+}
+
+// TestIPv6 runs the core of layer 2 where there is nothing but IPv6.
+func TestIPv6(t *testing.T) {
+	run(t, *labName+"6", "ipv6", []test{
+		{"reach a Service", testReach},
+		{"one node answers", testOneAnswers},
+		{"end a speaker", testEndSpeaker},
+		{"restart the speakers", testRestartSpeakers},
+		{"cut a node off", testCut},
+		{"take a link down", testLinkDown},
+	})
+}
+
+// run runs tests on a lab of its own.
+func run(t *testing.T, name, family string, tests []test) {
+	if os.Geteuid() != 0 {
+		t.Skip("the lab needs root")
 	}
+	c := start(t, name, family)
+	setUp(t, c)
 	for _, tt := range tests {
 		ok := t.Run(tt.name, func(t *testing.T) {
+			began := time.Now()
 			tt.run(t, c)
+			t.Logf("took %v", time.Since(began).Round(time.Second))
 		})
 		if !ok {
 			c.explain(t, tt.name)
@@ -60,15 +90,15 @@ func TestHerald(t *testing.T) {
 }
 
 // start brings the lab up with Herald installed and takes it down at the end.
-func start(t *testing.T) *cluster {
+func start(t *testing.T, name, family string) *cluster {
 	t.Helper()
-	c, err := bringUp(t.Context(), *labName, "--nodes", "3", "--ip-family", "ipv4")
+	c, err := bringUp(t.Context(), name, "--nodes", "3", "--clients", "2", "--second-network", "--ip-family", family)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if *labKeep {
-			t.Logf("lab %s is left running; KUBECONFIG=/var/lib/lab/%s/kubeconfig", *labName, *labName)
+			t.Logf("lab %s is left running; KUBECONFIG=/var/lib/lab/%s/kubeconfig", name, name)
 			return
 		}
 		if err := c.takeDown(); err != nil {
@@ -80,27 +110,27 @@ func start(t *testing.T) *cluster {
 
 // bringUp starts a lab and connects to it.
 func bringUp(ctx context.Context, name string, options ...string) (*cluster, error) {
-	r, err := newRunner(name)
+	l, err := drive.New("../..", name)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
-	if err := r.show(ctx, "up", options...); err != nil {
+	if err := l.Show(ctx, "up", options...); err != nil {
 		return nil, err
 	}
-	return r.connect(ctx)
+	return connect(ctx, l)
 }
 
 // takeDown removes the lab.
-func (r *runner) takeDown() error {
+func (c *cluster) takeDown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	return r.show(ctx, "down")
+	return c.Show(ctx, "down")
 }
 
-// setUp gives the cluster what every test needs: a pool, an advertisement and
-// an echo pod on every node.
+// setUp gives the cluster what every test needs: pools, advertisements, and an
+// echo pod on every node.
 func setUp(t *testing.T, c *cluster) {
 	t.Helper()
 	c.rolledOut(t)
@@ -108,18 +138,24 @@ func setUp(t *testing.T, c *cluster) {
 apiVersion: heraldlb.io/v1beta1
 kind: IPAddressPool
 metadata: {name: main}
-spec: {addresses: ["%s-%s"]}
+spec: {addresses: [%s]}
 ---
 apiVersion: heraldlb.io/v1beta1
 kind: L2Advertisement
 metadata: {name: everything}
 spec: {}
-`, c.vip(100), c.vip(149)))
+%s`, ranges(c.segments, 100, 149), c.nearPools()))
 	c.accepted(t, "ipaddresspools", "main", "True")
 	c.accepted(t, "l2advertisements", "everything", "True")
 	for _, node := range c.nodes {
 		c.apply(t, echo(node))
 	}
+	c.echoing(t)
+}
+
+// echoing waits until the echo pod of every node is ready.
+func (c *cluster) echoing(t *testing.T) {
+	t.Helper()
 	eventually(t, 2*patience, "echo pods", func(ctx context.Context) error {
 		for _, node := range c.nodes {
 			d, err := c.kube.AppsV1().Deployments("default").Get(ctx, "echo-"+node, get)
@@ -169,7 +205,7 @@ func (c *cluster) explain(t *testing.T, test string) {
 		{"logs", "-n", namespace, "deployment/controller", "--tail=40"},
 		{"logs", "-n", namespace, "-l", "app.kubernetes.io/component=speaker", "--prefix", "--tail=40"},
 	} {
-		out, err := c.tryKubectl(ctx, "", args...)
+		out, err := c.Kubectl(ctx, "", args...)
 		t.Logf("after %q: kubectl %s (%v)\n%s", test, strings.Join(args, " "), err, out)
 	}
 }

@@ -2,7 +2,9 @@
 // the daemons in them, and the faults that tests want.
 //
 // The switch is a bridge in a namespace of its own, NAME-switch; every host has
-// a link to it, called eth0 on the host and by the host's name on the switch.
+// a link to it, called eth0 on the host and by the host's name on the switch. A
+// lab may have a second network on the same switch, which hosts know as eth1 and
+// which no cut and no partition touches.
 // This machine itself is not on that segment; one more link leads to the
 // control plane alone. A node has a mount namespace too, so that what container
 // tools leave in fixed places stays with the node and ends with it.

@@ -49,7 +49,7 @@ func Partition(ctx context.Context, s *state.Store, sides [][]string) error {
 	var lines []string
 	for side := 1; side < len(sides); side++ {
 		if err := run(ctx, "ip", "-n", ns, "link", "show", bridge(side)); err != nil {
-			lines = append(lines, bridgeLines(side)...)
+			lines = append(lines, bridgeLines(bridge(side))...)
 		}
 	}
 	for _, h := range l.Hosts {

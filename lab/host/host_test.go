@@ -62,17 +62,19 @@ func FuzzParseStat(f *testing.F) {
 }
 
 func TestAddressLines(t *testing.T) {
-	s := newLab(t, "lines", state.Options{Nodes: 1, Clients: 1, Routers: []string{"frr"}, Family: state.Dual})
+	s := newLab(t, "lines", state.Options{Nodes: 1, Clients: 1, Routers: []string{"frr"}, Family: state.Dual, Second: true})
 	tests := []struct {
 		host string
 		want []string
 	}{
 		{host: "node1", want: []string{
 			"addr add 172.30.1.11/24 dev eth0", "addr add fd30:1::11/64 dev eth0 nodad", "link set eth0 up",
+			"addr add 172.31.1.11/24 dev eth1", "addr add fd31:1::11/64 dev eth1 nodad", "link set eth1 up",
 			"route add default via 172.30.1.5 dev eth0", "-6 route add default via fd30:1::5 dev eth0",
 		}},
 		{host: "frr1", want: []string{
 			"addr add 172.30.1.5/24 dev eth0", "addr add fd30:1::5/64 dev eth0 nodad", "link set eth0 up",
+			"addr add 172.31.1.5/24 dev eth1", "addr add fd31:1::5/64 dev eth1 nodad", "link set eth1 up",
 		}},
 	}
 	for _, tt := range tests {

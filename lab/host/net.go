@@ -12,6 +12,13 @@ import (
 // bridge returns the name of the switch's bridge for one side of a partition.
 func bridge(side int) string { return fmt.Sprintf("br%d", side) }
 
+// secondBridge is the bridge of the second network, on the same switch. Cuts
+// and partitions do not touch it.
+const secondBridge = "second"
+
+// secondPort returns the name that the switch gives a host's second link.
+func secondPort(host string) string { return host + "-2" }
+
 // CreateSwitch makes the switch with nothing connected.
 func CreateSwitch(ctx context.Context, l *state.Lab) error {
 	ns := l.Netns(switchName)
@@ -22,15 +29,19 @@ func CreateSwitch(ctx context.Context, l *state.Lab) error {
 	for _, family := range []string{"iptables", "ip6tables", "arptables"} {
 		_, _ = Output(ctx, l, switchName, "sysctl", "-q", "-w", "net.bridge.bridge-nf-call-"+family+"=0")
 	}
-	return batch(ctx, ns, append([]string{"link set lo up"}, bridgeLines(0)...))
+	lines := append([]string{"link set lo up"}, bridgeLines(bridge(0))...)
+	if l.Options.Second {
+		lines = append(lines, bridgeLines(secondBridge)...)
+	}
+	return batch(ctx, ns, lines)
 }
 
-// bridgeLines makes the bridge of one side: no spanning tree, no delay before
-// it forwards, and multicast to everyone, as a plain switch.
-func bridgeLines(side int) []string {
+// bridgeLines makes a bridge: no spanning tree, no delay before it forwards,
+// and multicast to everyone, as a plain switch.
+func bridgeLines(name string) []string {
 	return []string{
-		fmt.Sprintf("link add %s type bridge forward_delay 0 stp_state 0 mcast_snooping 0", bridge(side)),
-		fmt.Sprintf("link set %s up", bridge(side)),
+		fmt.Sprintf("link add %s type bridge forward_delay 0 stp_state 0 mcast_snooping 0", name),
+		fmt.Sprintf("link set %s up", name),
 	}
 }
 
@@ -44,29 +55,49 @@ func Create(ctx context.Context, l *state.Lab, h state.Host) error {
 	if err := sysctls(ctx, l, h); err != nil {
 		return err
 	}
-	link := fmt.Sprintf("link add eth0 type veth peer name %s netns %s", h.Name, l.Netns(switchName))
-	if err := batch(ctx, ns, []string{link, "link set lo up"}); err != nil {
+	links, ports := []string{"link set lo up"}, []string(nil)
+	for _, c := range cables(h) {
+		links = append(links, fmt.Sprintf("link add %s type veth peer name %s netns %s", c.link, c.port, l.Netns(switchName)))
+		ports = append(ports, fmt.Sprintf("link set %s master %s", c.port, c.bridge), fmt.Sprintf("link set %s up", c.port))
+	}
+	if err := batch(ctx, ns, links); err != nil {
 		return err
 	}
-	port := []string{fmt.Sprintf("link set %s master %s", h.Name, bridge(0)), fmt.Sprintf("link set %s up", h.Name)}
-	if err := batch(ctx, l.Netns(switchName), port); err != nil {
+	if err := batch(ctx, l.Netns(switchName), ports); err != nil {
 		return err
 	}
 	return batch(ctx, ns, addressLines(l, h))
+}
+
+// A cable leads from a host's link to a bridge of the switch.
+type cable struct {
+	link, port, bridge string
+	addrs              []netip.Prefix
+}
+
+// cables returns those of h.
+func cables(h state.Host) []cable {
+	out := []cable{{"eth0", h.Name, bridge(0), h.Addrs}}
+	if len(h.Second) > 0 {
+		out = append(out, cable{"eth1", secondPort(h.Name), secondBridge, h.Second})
+	}
+	return out
 }
 
 // addressLines gives h its addresses and, unless it is a router, a default
 // route. No duplicate address detection: a second address would be lost to it.
 func addressLines(l *state.Lab, h state.Host) []string {
 	var lines []string
-	for _, p := range h.Addrs {
-		nodad := ""
-		if p.Addr().Is6() {
-			nodad = " nodad"
+	for _, c := range cables(h) {
+		for _, p := range c.addrs {
+			nodad := ""
+			if p.Addr().Is6() {
+				nodad = " nodad"
+			}
+			lines = append(lines, fmt.Sprintf("addr add %s dev %s%s", p, c.link, nodad))
 		}
-		lines = append(lines, fmt.Sprintf("addr add %s dev eth0%s", p, nodad))
+		lines = append(lines, "link set "+c.link+" up")
 	}
-	lines = append(lines, "link set eth0 up")
 	if h.Role == state.Router {
 		return lines
 	}
@@ -90,6 +121,8 @@ func sysctls(ctx context.Context, l *state.Lab, h state.Host) error {
 	set := []string{
 		"net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0",
 		"net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
+		// A link that was down has its addresses as before when it is up again.
+		"net.ipv6.conf.all.keep_addr_on_down=1", "net.ipv6.conf.default.keep_addr_on_down=1",
 		"net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0",
 		"net.ipv4.ping_group_range=0 2147483647",
 	}

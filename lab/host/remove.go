@@ -43,8 +43,10 @@ func Remove(ctx context.Context, l *state.Lab, host string) error {
 	}
 	errs := []error{removeMount(l, host), removeNetns(ctx, l.Netns(host))}
 	// The namespace takes the link along, but only when nothing holds it.
-	if run(ctx, "ip", "-n", l.Netns(switchName), "link", "show", host) == nil {
-		errs = append(errs, run(ctx, "ip", "-n", l.Netns(switchName), "link", "del", host))
+	for _, port := range []string{host, secondPort(host)} {
+		if run(ctx, "ip", "-n", l.Netns(switchName), "link", "show", port) == nil {
+			errs = append(errs, run(ctx, "ip", "-n", l.Netns(switchName), "link", "del", port))
+		}
 	}
 	errs = append(errs, removeCgroups(ctx, l.Cgroup(host)), os.RemoveAll(l.RunPath(host)), os.RemoveAll(l.RunPath("hold-"+host)), os.RemoveAll(l.Path(host)))
 	return errors.Join(errs...)

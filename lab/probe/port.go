@@ -1,12 +1,16 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The source ports that probes use, in turn.
@@ -45,10 +49,20 @@ func (d *dialer) port() int {
 // dial connects to an address. Ports that are in use are skipped.
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	for tries := 0; ; tries++ {
-		from := net.Dialer{LocalAddr: &net.TCPAddr{Port: d.port()}}
+		from := net.Dialer{LocalAddr: &net.TCPAddr{Port: d.port()}, Control: share}
 		c, err := from.DialContext(ctx, network, address)
-		if err == nil || tries == ports/100 || !errors.Is(err, syscall.EADDRINUSE) {
+		if err == nil || tries == ports/100 || !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
 			return c, err
 		}
 	}
+}
+
+// share lets a socket have the port of another that is connected, or was, to
+// somewhere else, so that runs side by side do not use up each other's ports.
+func share(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	})
+	return cmp.Or(err, os.NewSyscallError("share port", failed))
 }

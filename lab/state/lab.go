@@ -50,6 +50,8 @@ type Options struct {
 	// ProxyMinSync is kube-proxy's minSyncPeriod.
 	ProxyMinSync time.Duration `json:"kubeProxyMinSyncNanoseconds"`
 	ImageRepo    string        `json:"imageRepo"`
+	// Second gives every host a link to a second network too.
+	Second bool `json:"second,omitempty"`
 }
 
 // Host is one host of a lab: a network namespace with a link to the switch.
@@ -60,6 +62,9 @@ type Host struct {
 	Kind string `json:"kind,omitempty"`
 	// Addrs are its addresses on the segment, IPv4 first.
 	Addrs []netip.Prefix `json:"addrs"`
+	// Second are its addresses on the second network, in the order of Addrs;
+	// none in a lab that has no such network.
+	Second []netip.Prefix `json:"second,omitempty"`
 	// PodCIDRs are a node's pod ranges, in the order of Addrs.
 	PodCIDRs []netip.Prefix `json:"podCIDRs,omitempty"`
 	// Joining is true until a node that joins is Ready for the first time; a

@@ -118,6 +118,31 @@ func (l *Lab) onSegment(n int) []netip.Prefix {
 		netip.MustParsePrefix(fmt.Sprintf("fd30:%d::%d/64", l.Index, n)))
 }
 
+// SecondNetwork returns the prefixes of the second network, none in a lab that
+// does not have it.
+func (l *Lab) SecondNetwork() []netip.Prefix {
+	var out []netip.Prefix
+	for _, p := range l.onSecond(0) {
+		out = append(out, p.Masked())
+	}
+	return out
+}
+
+// onSecond returns the addresses of host number n on the second network.
+func (l *Lab) onSecond(n int) []netip.Prefix {
+	if !l.Options.Second {
+		return nil
+	}
+	return pick(l.Options.Family,
+		netip.MustParsePrefix(fmt.Sprintf("172.31.%d.%d/24", l.Index, n)),
+		netip.MustParsePrefix(fmt.Sprintf("fd31:%d::%d/64", l.Index, n)))
+}
+
+// host returns a host with its addresses, by its number.
+func (l *Lab) host(name string, role Role, n int) Host {
+	return Host{Name: name, Role: role, Addrs: l.onSegment(n), Second: l.onSecond(n)}
+}
+
 // Gateways returns the next hops of default routes on nodes and clients: the
 // first router, or an address that nobody has when there is none. A node needs
 // a default route even then: the kernel looks one up for a service address
@@ -176,7 +201,9 @@ func (l *Lab) ManagementLink() string { return fmt.Sprintf("lab%d-mgmt", l.Index
 
 // NodeHost returns what node i is, from 1; it is not added to the lab.
 func (l *Lab) NodeHost(i int) Host {
-	return Host{Name: "node" + strconv.Itoa(i), Role: Node, Addrs: l.onSegment(nodeNumber + i), PodCIDRs: l.podCIDRs(i)}
+	h := l.host("node"+strconv.Itoa(i), Node, nodeNumber+i)
+	h.PodCIDRs = l.podCIDRs(i)
+	return h
 }
 
 // NodeNamed returns what the node called name is, whether or not it is in the
@@ -202,7 +229,7 @@ func (l *Lab) NextNode() (Host, error) {
 
 // planHosts returns the hosts that the options ask for.
 func (l *Lab) planHosts() []Host {
-	hosts := []Host{{Name: "cp", Role: ControlPlane, Addrs: l.onSegment(cpNumber)}}
+	hosts := []Host{l.host("cp", ControlPlane, cpNumber)}
 	for i := 1; i <= l.Options.Nodes; i++ {
 		hosts = append(hosts, l.NodeHost(i))
 	}
@@ -211,14 +238,14 @@ func (l *Lab) planHosts() []Host {
 		if i > 0 {
 			name += strconv.Itoa(i + 1)
 		}
-		hosts = append(hosts, Host{Name: name, Role: Client, Addrs: l.onSegment(clientNumber + i)})
+		hosts = append(hosts, l.host(name, Client, clientNumber+i))
 	}
 	kinds := map[string]int{}
 	for i, kind := range l.Options.Routers {
 		kinds[kind]++
-		hosts = append(hosts, Host{
-			Name: kind + strconv.Itoa(kinds[kind]), Role: Router, Kind: kind, Addrs: l.onSegment(routerNumber + i),
-		})
+		h := l.host(kind+strconv.Itoa(kinds[kind]), Router, routerNumber+i)
+		h.Kind = kind
+		hosts = append(hosts, h)
 	}
 	return hosts
 }

@@ -120,6 +120,21 @@ func join[T interface{ String() string }](list []T) string {
 	return strings.Join(out, ",")
 }
 
+// Hosts have the same numbers on the second network as on the first.
+func TestSecondNetwork(t *testing.T) {
+	s, _ := create(t, "second", options(func(o *state.Options) { o.Family, o.Nodes, o.Second = state.Dual, 1, true }))
+	l := s.Lab()
+	if got, want := join(l.SecondNetwork()), "172.31.1.0/24,fd31:1::/64"; got != want {
+		t.Errorf("second network %s, want %s", got, want)
+	}
+	for name, want := range map[string]string{"node1": "172.31.1.11/24,fd31:1::11/64", "client": "172.31.1.2/24,fd31:1::2/64"} {
+		h, err := l.Host(name)
+		if got := join(h.Second); err != nil || got != want {
+			t.Errorf("%s: %s (%v), want %s", name, got, err, want)
+		}
+	}
+}
+
 // No two hosts of a full lab share an address, none has one that is left to
 // pools, and every address is on the segment.
 func TestPlanIsDisjoint(t *testing.T) {

@@ -69,11 +69,15 @@ func solicitation(id Identity, target netip.Addr, to net.HardwareAddr) []byte {
 	icmp = append(icmp, id.MAC...)
 	binary.BigEndian.PutUint16(icmp[2:], checksum(id.IP, dst, icmp))
 
-	b := ethernet(to, id.MAC, etherIPv6)
+	return ipv6(ethernet(to, id.MAC, etherIPv6), id.IP, dst, icmp)
+}
+
+// ipv6 appends a message of neighbor discovery to the header of a frame.
+func ipv6(b []byte, src, dst netip.Addr, icmp []byte) []byte {
 	b = append(b, 0x60, 0, 0, 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(icmp)))
 	b = append(b, protoICMPv6, 255) // RFC 4861 4.3: hop limit 255
-	b = append(b, id.IP.AsSlice()...)
+	b = append(b, src.AsSlice()...)
 	b = append(b, dst.AsSlice()...)
 	return append(b, icmp...)
 }

@@ -87,6 +87,20 @@ func TestQuestion(t *testing.T) {
 	}
 }
 
+// Law: an announcement is read as a claim of the station that made it.
+func TestAnnouncement(t *testing.T) {
+	for _, target := range []netip.Addr{vip4, vip6} {
+		got, ok := Parse(announcement(node1, target), target, me4)
+		want := Claim{Kind: Unsolicited, MAC: node1, Source: node1}
+		if diff := cmp.Diff(want, got); !ok || diff != "" {
+			t.Errorf("%s: claim %t (-want +got):\n%s", target, ok, diff)
+		}
+	}
+	if diff := cmp.Diff(frame(t, garpRequest), announcement(node1, vip4)); diff != "" {
+		t.Errorf("gratuitous ARP (-want +got):\n%s", diff)
+	}
+}
+
 func TestNewIdentityWithoutIPv4(t *testing.T) {
 	_, err := NewIdentity(vip4, []netip.Prefix{netip.MustParsePrefix("fd30:1::2/64")}, [4]byte{})
 	if err == nil {

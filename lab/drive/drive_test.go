@@ -1,0 +1,52 @@
+package drive_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/heraldlb/herald/lab/drive"
+	"github.com/heraldlb/herald/lab/probe/arping"
+)
+
+func TestAt(t *testing.T) {
+	tests := []struct {
+		name, prefix string
+		n            int
+		want         string
+	}{
+		{name: "ipv4", prefix: "172.30.1.0/24", n: 254, want: "172.30.1.254"},
+		{name: "ipv4 beyond a byte", prefix: "198.18.0.0/15", n: 65536 + 515, want: "198.19.2.3"},
+		{name: "ipv6", prefix: "fd30:1::/64", n: 11, want: "fd30:1::11"},
+		{name: "ipv6, three digits", prefix: "fd30:1::/64", n: 254, want: "fd30:1::254"},
+		{name: "ipv6, five digits", prefix: "fd30:1::/64", n: 12345, want: "fd30:1::1:2345"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := drive.At(netip.MustParsePrefix(tt.prefix), tt.n); got != netip.MustParseAddr(tt.want) {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// Announcements are not answers, and so do not move an address.
+func TestMoves(t *testing.T) {
+	answer := func(mac string) arping.Answer { return arping.Answer{MAC: mac, Kind: arping.Solicited} }
+	tests := []struct {
+		name    string
+		answers []arping.Answer
+		want    int
+	}{
+		{name: "nobody"},
+		{name: "one", answers: []arping.Answer{answer("a"), answer("a")}},
+		{name: "there and back", answers: []arping.Answer{answer("a"), answer("b"), answer("b"), answer("a")}, want: 2},
+		{name: "announced only", answers: []arping.Answer{answer("a"), {MAC: "b", Kind: arping.Unsolicited}, answer("a")}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := drive.Moves(&arping.Report{Answers: tt.answers}); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+}

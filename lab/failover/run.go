@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"slices"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/heraldlb/herald/lab/drive"
+	"github.com/heraldlb/herald/lab/figures"
+)
+
+const (
+	// look is how often a condition is looked at that nothing is timed by.
+	look = 100 * time.Millisecond
+	// tooLong is how long anything may take before the run is given up.
+	tooLong = 10 * time.Minute
+)
+
+// A run measures one lab.
+type run struct {
+	*drive.Lab
+	o       options
+	kube    kubernetes.Interface
+	objects dynamic.Interface
+	// segments are the prefixes that all hosts are on, IPv4 first, seconds
+	// those of the second network.
+	segments, seconds []netip.Prefix
+	nodes             []string
+	table             figures.Table
+	// placed counts how often addresses were moved to a node for a fault.
+	placed int
+	// pools counts the pools that were made for a spread.
+	pools int
+}
+
+// A step is one part of what is measured.
+type step struct {
+	name string
+	run  func(*run, context.Context) error
+}
+
+// allSteps returns every step, in the order in which they are run.
+func allSteps() []step {
+	out := []step{{"fresh", (*run).fresh}}
+	for _, f := range faults() {
+		out = append(out, step{f.name, func(r *run, ctx context.Context) error { return r.fault(ctx, f) }})
+	}
+	return append(out,
+		step{"api", (*run).away},
+		step{"spread", (*run).spread},
+		step{"members", (*run).members},
+		step{"busy", (*run).busy})
+}
+
+// stepNames returns the names of all steps.
+func stepNames() []string {
+	var out []string
+	for _, s := range allSteps() {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+// newRun connects to a lab that runs.
+func newRun(ctx context.Context, l *drive.Lab, o options) (*run, error) {
+	st, err := l.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", st.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	cfg.UserAgent, cfg.QPS = "herald-failover", -1
+	r := &run{Lab: l, o: o, segments: st.Segment, seconds: st.Second, nodes: st.Nodes()}
+	if r.kube, err = kubernetes.NewForConfig(cfg); err != nil {
+		return nil, err
+	}
+	if r.objects, err = dynamic.NewForConfig(cfg); err != nil {
+		return nil, err
+	}
+	if len(r.nodes) != 3 || len(r.segments) != 2 || len(r.seconds) != 2 {
+		return nil, fmt.Errorf("lab %s: want 3 nodes, both families and a second network", l.Name())
+	}
+	r.table.Title = fmt.Sprintf("Herald's layer 2; 3 nodes on one machine of %d CPUs; wanted is said of the median", runtime.NumCPU())
+	return r, nil
+}
+
+// measure measures what was asked for.
+func (r *run) measure(ctx context.Context) error {
+	if err := r.setUp(ctx); err != nil {
+		return err
+	}
+	for _, s := range allSteps() {
+		if !slices.Contains(r.o.steps, s.name) {
+			continue
+		}
+		progress("%s", s.name)
+		if err := s.run(r, ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// add adds a figure to the table, and prints it as progress.
+func (r *run) add(f figures.Figure) {
+	r.table.Add(f)
+	progress("  %s: median of %d: %s %s", f.Name, len(f.Samples), figures.Number(figures.Median(f.Samples)), f.Unit)
+}
+
+// until waits until check returns nil, and returns its last error when that
+// takes too long.
+func until(ctx context.Context, what string, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, tooLong)
+	defer cancel()
+	var last error
+	for {
+		err := check(ctx)
+		if err == nil {
+			return nil
+		}
+		if last == nil || ctx.Err() == nil { // else it says only that time is up
+			last = err
+		}
+		if pause(ctx, look) != nil {
+			return fmt.Errorf("%s: %w", what, last)
+		}
+	}
+}
+
+// pause waits for so long, and returns an error when ctx ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// milliseconds returns d as a sample.
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// family names the family of an address.
+func family(a netip.Addr) string {
+	if a.Is4() {
+		return "IPv4"
+	}
+	return "IPv6"
+}
