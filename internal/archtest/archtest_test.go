@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"config":           {"k8s.io/apimachinery/", module + "api/", module + "internal/iprange/"},
 	"ipam":             {module + "internal/iprange/"},
 	"speaker/desired":  {module + "config/"},
+	"speaker/ledger":   {module + "speaker/desired/"},
 	"internal/diff":    {},
 	"internal/iprange": {},
 
@@ -49,7 +50,20 @@ var allowed = map[string][]string{
 		"github.com/mdlayher/", "github.com/vishvananda/netlink/", "golang.org/x/net/bpf/", "golang.org/x/sys/unix/", logs, prom,
 		module + "speaker/desired/", module + "internal/diff/",
 	},
-	"speaker/members": {"github.com/hashicorp/memberlist/", logs, prom},
+	"speaker/bgp": {
+		"github.com/mdlayher/ndp/", "golang.org/x/net/ipv6/", logs, prom,
+		module + "config/", module + "speaker/bfd/", module + "speaker/desired/", module + "internal/diff/",
+	},
+	"speaker/bgp/gobgp": {
+		"github.com/osrg/gobgp/v4/", "golang.org/x/sys/unix/",
+		module + "config/", module + "speaker/bgp/", module + "speaker/desired/",
+	},
+	"speaker/bfd":    {"golang.org/x/sys/unix/", logs, prom, module + "internal/diff/"},
+	"speaker/sentry": {"github.com/vishvananda/netlink/", "golang.org/x/sys/unix/", logs, prom, module + "speaker/bfd/"},
+	"speaker/members": {
+		"github.com/hashicorp/memberlist/", logs, prom,
+		module + "speaker/desired/", module + "speaker/ledger/",
+	},
 
 	"internal/archtest": {},
 	"internal/kube":     {"k8s.io/", "sigs.k8s.io/", "github.com/go-logr/logr/", logs, prom, module + "api/", module + "config/", module + "internal/"},
