@@ -88,6 +88,8 @@ type L2Advertisement struct {
 	Preferred []WeightedSelector
 	// Interfaces are names or globs (path.Match); empty means every interface.
 	Interfaces []string
+	// Failback moves addresses home to the node that goes first for them.
+	Failback bool
 }
 
 // A WeightedSelector gives nodes that it matches a weight.

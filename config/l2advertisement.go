@@ -32,6 +32,7 @@ func (f *findings) l2Advertisement(o *v1beta1.L2Advertisement, known references)
 		ServiceSelectors: f.selectors("spec.serviceSelectors", o.Spec.ServiceSelectors),
 		NodeSelectors:    f.selectors("spec.nodeSelectors", o.Spec.NodeSelectors),
 		Interfaces:       sortedSet(o.Spec.Interfaces),
+		Failback:         o.Spec.Failback,
 	}
 	for i := range o.Spec.PreferredNodes {
 		p, field := &o.Spec.PreferredNodes[i], item("spec.preferredNodes", i)

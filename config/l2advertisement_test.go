@@ -50,7 +50,7 @@ func TestL2AdvertisementValues(t *testing.T) {
 		object("L2Advertisement", "all", 0, ``),
 		object("L2Advertisement", "none", 0, `ipAddressPoolSelectors: [{matchLabels: {name: c}}]`),
 		object("L2Advertisement", "some", 0, `ipAddressPools: [b], interfaces: [eth1, eth0, eth1], nodeSelectors: [{matchLabels: {x: "1"}}, {}],
-			serviceSelectors: [{matchExpressions: [{key: app, operator: NotIn, values: [b, a]}]}], preferredNodes: [{weight: 3, selector: {matchLabels: {z: "1"}}}]`)))
+			serviceSelectors: [{matchExpressions: [{key: app, operator: NotIn, values: [b, a]}]}], preferredNodes: [{weight: 3, selector: {matchLabels: {z: "1"}}}], failback: true`)))
 	sel := func(s string) labels.Selector {
 		parsed, err := labels.Parse(s)
 		if err != nil {
@@ -66,6 +66,7 @@ func TestL2AdvertisementValues(t *testing.T) {
 			NodeSelectors:    []labels.Selector{sel("x=1"), labels.Everything()},
 			ServiceSelectors: []labels.Selector{sel("app notin (a,b)")},
 			Preferred:        []config.WeightedSelector{{Weight: 3, Selector: sel("z=1")}},
+			Failback:         true,
 		},
 	}
 	if d := diffConfig(&config.Config{L2Advertisements: want}, &config.Config{L2Advertisements: c.L2Advertisements}); d != "" {

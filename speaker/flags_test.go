@@ -53,6 +53,18 @@ func TestParse(t *testing.T) {
 			name: "no such port", env: map[string]string{"NODE_NAME": "n1", "HOST_IP": "192.0.2.1"},
 			args: []string{"--memberlist-bind-port=0"}, err: "memberlist-bind-port 0",
 		},
+		{
+			name: "no such profile", env: map[string]string{"NODE_NAME": "n1", "HOST_IP": "192.0.2.1"},
+			args: []string{"--memberlist-profile=fast"}, err: `memberlist-profile: profile "fast"`,
+		},
+		{
+			name: "no time between packets", env: map[string]string{"NODE_NAME": "n1", "HOST_IP": "192.0.2.1"},
+			args: []string{"--failure-detection-interval=1ms"}, err: "failure-detection-interval 1ms",
+		},
+		{
+			name: "no packet may be missed", env: map[string]string{"NODE_NAME": "n1", "HOST_IP": "192.0.2.1"},
+			args: []string{"--failure-detection-multiplier=1"}, err: "failure-detection-multiplier 1",
+		},
 		{name: "an argument", args: []string{"now"}, err: `argument "now"`},
 		{name: "no such flag", args: []string{"--x"}, err: "not defined"},
 	}

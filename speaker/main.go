@@ -14,6 +14,7 @@ import (
 	"github.com/heraldlb/herald/internal/version"
 	"github.com/heraldlb/herald/speaker/layer2"
 	"github.com/heraldlb/herald/speaker/members"
+	"github.com/heraldlb/herald/speaker/sentry"
 	"github.com/heraldlb/herald/speaker/watch"
 )
 
@@ -73,17 +74,21 @@ func wire(s settings, logger log.Logger) (manager.Manager, *watch.World, error) 
 		return nil, nil, err
 	}
 	list := members.New(members.Config{
-		Node: s.node, Addr: s.gossipAddress, Port: s.gossipPort, Label: s.gossipLabel,
+		Node: s.node, Addr: s.gossipAddress, Port: s.gossipPort, Label: s.gossipLabel, Profile: s.profile,
 		Logger: log.With(logger, "component", "members"), Registerer: metrics.Registry,
 	})
-	l2 := layer2.New(layer2.Config{Logger: log.With(logger, "component", "layer2"), Registerer: metrics.Registry})
+	guard := sentry.New(sentry.Config{
+		Node: s.node, Addr: s.gossipAddress, Port: s.gossipPort, Interval: s.sentryInterval, Multiplier: s.sentryMultiplier,
+		Logger: log.With(logger, "component", "sentry"), Registerer: metrics.Registry,
+	})
+	l2 := layer2.New(layer2.Config{Probe: s.probe, Logger: log.With(logger, "component", "layer2"), Registerer: metrics.Registry})
 	world := watch.New(watch.Config{
 		Node: s.node, Namespace: s.Namespace, Class: s.Class, GossipAddress: s.gossipAddress,
-		Members: roster{list}, Layer2: announcer{l2},
+		Members: roster{list}, Sentry: guard, Layer2: announcer{l2},
 		Links: layer2.Links, WatchLinks: layer2.WatchLinks,
 		Logger: log.With(logger, "component", "watch"), Registerer: metrics.Registry,
 	})
-	for _, start := range []manager.RunnableFunc{list.Start, l2.Start} {
+	for _, start := range []manager.RunnableFunc{list.Start, guard.Start, accuse(guard, list), l2.Start} {
 		if err := mgr.Add(start); err != nil {
 			return nil, nil, err
 		}

@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/heraldlb/herald/speaker/desired"
 	"github.com/heraldlb/herald/speaker/layer2"
 	"github.com/heraldlb/herald/speaker/members"
+	"github.com/heraldlb/herald/speaker/sentry"
 	"github.com/heraldlb/herald/speaker/watch"
 )
 
@@ -20,6 +24,37 @@ func (r roster) SetPeers(peers []watch.Peer) {
 		out = append(out, members.Peer(p))
 	}
 	r.List.SetPeers(out)
+}
+
+// Links implements watch.Members.
+func (r roster) Links() map[string][]desired.Link {
+	records := r.Records()
+	out := make(map[string][]desired.Link, len(records))
+	for node, record := range records {
+		if record.Links != nil {
+			out[node] = record.Links
+		}
+	}
+	return out
+}
+
+// accuse tells the members which nodes a sentry finds silent, until ctx ends. A
+// node that hears nobody is the one that is cut off, and accuses nobody.
+func accuse(s *sentry.Sentry, list *members.List) manager.RunnableFunc {
+	return func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-s.Changed():
+				if s.Alone() {
+					list.SetSilent(nil)
+					continue
+				}
+				list.SetSilent(s.Silent())
+			}
+		}
+	}
 }
 
 // announcer makes layer2.Announcer fit watch.Layer2.

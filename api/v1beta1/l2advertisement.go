@@ -68,7 +68,9 @@ type L2AdvertisementSpec struct {
 
 	// Nodes that announce rather than others while they can. A node's weight is
 	// the sum of those whose selector matches it; the highest goes first, and
-	// equal ones are spread. The address moves when a better node comes.
+	// equal ones are spread. They count when an address is given to a node, and
+	// when they are edited; an address moves to a better node that comes back
+	// only with failback.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -83,6 +85,13 @@ type L2AdvertisementSpec struct {
 	// +kubebuilder:validation:items:MaxLength=64
 	// +kubebuilder:validation:items:Pattern=`^[^\s/]+$`
 	Interfaces []string `json:"interfaces,omitempty"`
+
+	// Gives every address a home, the node that goes first for it, and moves it
+	// there whenever that node is there. Without, an address stays where it is
+	// as long as its node can announce it. Of several advertisements that cover
+	// an address one with failback is enough.
+	// +optional
+	Failback bool `json:"failback,omitempty"`
 }
 
 // PreferredNode gives nodes a weight.

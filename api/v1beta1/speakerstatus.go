@@ -99,6 +99,13 @@ type Layer2Status struct {
 	// Since when this speaker answers for it.
 	// +optional
 	Since metav1.Time `json:"since,omitempty,omitzero"`
+	// Why it is this node that answers for it: Placed (nobody did before),
+	// TookOver (the node that did was gone), Appointed (the node that did gave
+	// it away), Kept (it did when its speaker started again), Asserted (it never
+	// ceased to, and a node that was cut off thought it had).
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Cause string `json:"cause,omitempty"`
 }
 
 // AddressConflict is an address that another station claims too.

@@ -25,7 +25,10 @@ func bigInput(tb testing.TB, services, nodes int) desired.Input {
 			parseL2(tb, "other", []string{"pools=other"}),
 		},
 	}
-	in := desired.Input{Node: "node-1", Config: mustParse(tb, o), Alive: map[string]bool{}, Links: oneLink()}
+	in := desired.Input{
+		Node: "node-1", Config: mustParse(tb, o), Alive: map[string]bool{}, Links: oneLink(),
+		PeerLinks: map[string][]desired.Link{}, Expected: nodes, Steady: true,
+	}
 	for i := range nodes {
 		name := fmt.Sprintf("node-%d", i)
 		in.Nodes = append(in.Nodes, desired.Node{Name: name, Labels: config.Labels{
@@ -33,6 +36,10 @@ func bigInput(tb testing.TB, services, nodes int) desired.Input {
 			"zone": fmt.Sprintf("z%d", i%3), "disk": []string{"ssd", "hdd"}[i%2],
 		}})
 		in.Alive[name] = true
+		in.PeerLinks[name] = []desired.Link{
+			{Name: "eth0", Up: true, Prefixes: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 255, byte(i)}), 16)}},
+			{Name: "cni0", Up: true, Prefixes: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 244, byte(i), 1}), 24)}},
+		}
 	}
 	for i := range services {
 		in.Services = append(in.Services, &desired.Service{
@@ -43,6 +50,28 @@ func bigInput(tb testing.TB, services, nodes int) desired.Input {
 			Serving:   map[string]bool{in.Nodes[i%nodes].Name: true, in.Nodes[(i+1)%nodes].Name: true},
 		})
 	}
+	return in
+}
+
+// claimed returns an Input to which the claims have been made that all speakers
+// make together.
+func claimed(in desired.Input) desired.Input {
+	all, node := in.Services, in.Node
+	// Of the Local ones a node's State does not tell who else holds them.
+	in.Services = slices.DeleteFunc(slices.Clone(all), func(s *desired.Service) bool { return !s.Local })
+	for _, n := range in.Nodes {
+		in.Node = n.Name
+		in.Claims = in.Claims.With(desired.Compute(in).Claims...)
+	}
+	in.Services, in.Node = all, node
+	state := desired.Compute(in)
+	claims := state.Claims
+	for _, d := range state.Declined {
+		if d.Holder != "" {
+			claims = append(claims, desired.Claim{Address: d.Address, Node: d.Holder, Epoch: 1})
+		}
+	}
+	in.Claims = in.Claims.With(claims...)
 	return in
 }
 
@@ -59,10 +88,38 @@ func sizes(b *testing.B, bench func(b *testing.B, in desired.Input)) {
 	}
 }
 
+// Nothing is claimed yet: all addresses are placed.
 func BenchmarkFull(b *testing.B) {
 	sizes(b, func(b *testing.B, in desired.Input) {
 		for b.Loop() {
 			desired.Compute(in)
+		}
+	})
+}
+
+// A speaker starts where all is claimed.
+func BenchmarkFullClaimed(b *testing.B) {
+	sizes(b, func(b *testing.B, in desired.Input) {
+		in = claimed(in)
+		for b.Loop() {
+			desired.Compute(in)
+		}
+	})
+}
+
+// Another node's claim changes.
+func BenchmarkOneClaim(b *testing.B) {
+	sizes(b, func(b *testing.B, in desired.Input) {
+		in = claimed(in)
+		var c desired.Computer
+		c.Compute(in)
+		i := 0
+		for b.Loop() {
+			i = (i + 7919) % len(in.Services)
+			claim := in.Claims.Of(in.Services[i].Addresses[0])
+			claim.Epoch++
+			in.Claims = in.Claims.With(claim)
+			c.Compute(in)
 		}
 	})
 }
@@ -86,6 +143,7 @@ func BenchmarkOneChangeShuffled(b *testing.B) {
 
 func oneChange(b *testing.B, in desired.Input, reorder func([]*desired.Service)) {
 	b.Helper()
+	in = claimed(in)
 	var c desired.Computer
 	c.Compute(in)
 	i := 0
@@ -103,6 +161,7 @@ func oneChange(b *testing.B, in desired.Input, reorder func([]*desired.Service))
 // A Service comes, and goes again: two passes an operation.
 func BenchmarkComeAndGo(b *testing.B) {
 	sizes(b, func(b *testing.B, in desired.Input) {
+		in = claimed(in)
 		var c desired.Computer
 		all := in.Services
 		c.Compute(in)
@@ -117,9 +176,11 @@ func BenchmarkComeAndGo(b *testing.B) {
 	})
 }
 
-// A node dies and comes back: two passes an operation.
+// A node dies, and what it held is placed anew; then it comes back: two passes
+// an operation. The others have not told of their claims yet.
 func BenchmarkFailover(b *testing.B) {
 	sizes(b, func(b *testing.B, in desired.Input) {
+		in = claimed(in)
 		var c desired.Computer
 		alive := in.Alive
 		dead := map[string]bool{}
@@ -138,6 +199,7 @@ func BenchmarkFailover(b *testing.B) {
 // Nothing changes.
 func BenchmarkNoChange(b *testing.B) {
 	sizes(b, func(b *testing.B, in desired.Input) {
+		in = claimed(in)
 		var c desired.Computer
 		c.Compute(in)
 		for b.Loop() {

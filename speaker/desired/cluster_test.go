@@ -24,13 +24,21 @@ type cluster struct {
 	nodes    []desired.Node
 	alive    map[string]bool
 	speakers []string // nodes that run one, those that the API does not know included
-	links    map[string][]desired.Link
+	// leaving are speakers that are not alive any more, but not gone yet.
+	leaving map[string]bool
+	links   map[string][]desired.Link
+	claims  *desired.Claims
+	// expected is how many speakers there should be, steady whether all that
+	// are alive have been so for a while.
+	expected int
+	steady   bool
 }
 
 // input returns the Input of one node's speaker.
 func (c cluster) input(node string) desired.Input {
 	return desired.Input{
 		Node: node, Config: c.config, Services: c.services, Nodes: c.nodes, Alive: c.alive, Links: c.links[node],
+		PeerLinks: c.links, Claims: c.claims, Expected: c.expected, Steady: c.steady,
 	}
 }
 
@@ -72,14 +80,17 @@ func selector(tb testing.TB, s string) v1beta1.LabelSelector {
 // A script is a cluster as lines of text, the last for each kind and name:
 //
 //	pool NAME RANGE...
-//	l2 NAME [pools=A,B] [services=SELECTOR]... [nodes=SELECTOR]... [prefer=WEIGHT:SELECTOR]... [interfaces=GLOB,GLOB]
-//	node NAME [KEY=VALUE]... [unavailable=REASON] [dead] [absent] [up=LINK:PREFIX,PREFIX]... [down=LINK]... [nolinks]
+//	l2 NAME [pools=A,B] [services=SELECTOR]... [nodes=SELECTOR]... [prefer=WEIGHT:SELECTOR]... [interfaces=GLOB,GLOB] [failback]
+//	node NAME [KEY=VALUE]... [unavailable=REASON] [dead] [leaving] [absent] [up=LINK:PREFIX,PREFIX]... [down=LINK]... [nolinks]
 //	service KEY ADDRESS,ADDRESS [local] [KEY=VALUE]... [on=NODE,NODE]
+//	expect SPEAKERS
+//	steady yes
 //	gone KIND NAME
 //
 // A node without links has eth0, up, without a prefix. The node ? in on= is an
 // endpoint without a node name; an absent node has a speaker, but is unknown to
-// the API.
+// the API. A leaving speaker is not alive, and knows that; a dead one has
+// forgotten all when it is back.
 type script map[string][]string
 
 // apply reads more lines.
@@ -102,7 +113,7 @@ func (s script) apply(tb testing.TB, text string) {
 // cluster returns what the script describes.
 func (s script) cluster(tb testing.TB) cluster {
 	tb.Helper()
-	c := cluster{alive: map[string]bool{}, links: map[string][]desired.Link{}}
+	c := cluster{alive: map[string]bool{}, leaving: map[string]bool{}, links: map[string][]desired.Link{}}
 	var o config.Objects
 	for _, key := range slices.Sorted(maps.Keys(s)) {
 		kind, name, args := s[key][0], s[key][1], s[key][2:]
@@ -115,6 +126,10 @@ func (s script) cluster(tb testing.TB) cluster {
 			c.addNode(tb, name, args)
 		case "service":
 			c.services = append(c.services, parseService(tb, name, args))
+		case "expect":
+			c.expected, _ = strconv.Atoi(name)
+		case "steady":
+			c.steady = true
 		default:
 			tb.Fatalf("unknown kind %q", kind)
 		}
@@ -137,6 +152,8 @@ func parseL2(tb testing.TB, name string, args []string) v1beta1.L2Advertisement 
 			ad.Spec.NodeSelectors = append(ad.Spec.NodeSelectors, selector(tb, value))
 		case "interfaces":
 			ad.Spec.Interfaces = strings.Split(value, ",")
+		case "failback":
+			ad.Spec.Failback = true
 		case "prefer":
 			weight, sel, _ := strings.Cut(value, ":")
 			n, err := strconv.Atoi(weight)
@@ -162,6 +179,8 @@ func (c *cluster) addNode(tb testing.TB, name string, args []string) {
 		switch key {
 		case "dead":
 			alive = false
+		case "leaving":
+			alive, c.leaving[name] = false, true
 		case "absent":
 			absent = true
 		case "nolinks":
@@ -242,8 +261,12 @@ func parseService(tb testing.TB, key string, args []string) *desired.Service {
 func render(s desired.State) string {
 	var b strings.Builder
 	for _, a := range s.Layer2 {
-		fmt.Fprintf(&b, "  announces %v on %s for %s\n", a.Address,
-			strings.Join(a.Interfaces, " "), strings.Join(a.Services, " "))
+		fresh := ""
+		if a.Fresh {
+			fresh = ", fresh"
+		}
+		fmt.Fprintf(&b, "  announces %v on %s for %s (%v%s)\n", a.Address,
+			strings.Join(a.Interfaces, " "), strings.Join(a.Services, " "), a.Cause, fresh)
 	}
 	for _, d := range s.Declined {
 		holder := ""

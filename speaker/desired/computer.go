@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -8,43 +9,17 @@ import (
 	"github.com/heraldlb/herald/config"
 )
 
-// Compute returns what the speaker of in.Node should announce.
-//
-// An address goes to one node for all Services that hold it. A node is a
-// candidate of a Service when its speaker is alive, the API knows it and does
-// not make it unavailable, an L2Advertisement that covers the address's pool and
-// the Service's labels selects it, and the Service has a serving endpoint: on
-// that node under the policy Local, anywhere otherwise. A Service without any
-// candidate takes no part.
-//
-// Sharers narrow the candidates of the address down one by one, Local ones
-// first, each group in the order of their keys: a Service keeps of the
-// candidates so far those that are its own too. One that would leave none is
-// passed over: an address that serves some of its Services is better than one
-// that serves none, and one holder is better than two. The holder then declines
-// that Service for the reason why it is not a candidate of it.
-//
-// Of the candidates the highest weight wins. The weight of a node in an
-// advertisement is the sum of its preferredNodes that match; of several
-// advertisements that select the node, for any of the sharers that were not
-// passed over, the best one counts, so that an advertisement said twice weighs
-// no more than said once. Among equal weights the highest hash of node and
-// address wins, among equal hashes the first name. Hence a node that loses an
-// election moves nothing by coming or going, and one that comes takes only what
-// it wins.
-//
-// Interfaces: those that match a covering advertisement which selects this
-// node; if the address is within the network of some of them, only those; and of
-// these the ones that are up. They take no part in the election, because a node knows only its own:
-// a node that wins and has none declines with NoInterface, and the address
-// stays unannounced until advertisements select nodes that have one.
-func Compute(in Input) State { return new(Computer).Compute(in) }
-
-// A Computer computes what Compute does, and remembers: of the view of the
+// A Computer computes what Compute does, and remembers: what the past of the
+// node adds to an Input, see Compute, and, so as to be fast, of the view of the
 // cluster, of each Service and of each address what it gave last time, for as
-// long as all that it depends on stays the same. The zero Computer is ready to
-// use. It is not safe for concurrent use, and keeps the last Input.
+// long as all that it depends on stays the same. The zero Computer is that of
+// a speaker that starts. It is not safe for concurrent use, and keeps the last
+// Input.
 type Computer struct {
+	memory memory
+
+	// What follows only makes it fast.
+
 	view *view
 	// input are the Services of the last Input, in its order.
 	input []*Service
@@ -53,11 +28,16 @@ type Computer struct {
 	addresses map[netip.Addr]*address
 	// order holds services, sorted by key.
 	order []*service
+	// load is how many addresses each node holds, by its place in view.
+	load []int
 	// led holds the addresses that this node announces, sorted.
 	led []*address
-	// unsettled are the addresses whose election is to be held.
+	// unsettled are the addresses that are to be decided about.
 	unsettled []*address
-	state     State
+	// open are those that depend on the others, and those whose claim has not
+	// been heard yet, sorted. They are decided about anew each time.
+	open  []*address
+	state State
 }
 
 // noConfig stands for a Config that is not there yet.
@@ -67,67 +47,179 @@ var noConfig config.Config
 // view remembers: those of Services that are gone are not removed one by one.
 const maxCovers = 100
 
-// Compute returns the same State as the function of this name.
+// Compute returns the State for an Input, and remembers it.
 func (c *Computer) Compute(in Input) State {
 	if in.Config == nil {
 		in.Config = &noConfig
 	}
-	state := c.compute(in)
-	if len(c.services) != len(in.Services) {
+	renewed := c.view == nil || !c.view.shows(in) || len(c.view.covers) > maxCovers+len(in.Services)
+	if renewed {
+		c.renew(in)
+	}
+	changed := c.replace(in.Services) || renewed
+	twice := len(c.services) != len(in.Services)
+	if twice {
 		// A key came twice, against the contract of Input. Let the later Service
 		// count, whatever was before, and leave nothing behind.
-		*c = Computer{}
-		state = c.compute(in)
-		*c = Computer{}
+		c.renew(in)
+		c.replace(in.Services)
+	}
+	d := c.decider(in)
+	c.hear(d)
+	if len(c.unsettled) > 0 || changed {
+		changed = c.settle(d) || changed
+		c.state = c.assemble(changed)
+	}
+	if renewed {
+		maps.DeleteFunc(c.memory.held, func(a netip.Addr, _ tenure) bool { return c.addresses[a] == nil })
+	}
+	c.memory.started, c.memory.claims = true, in.Claims
+	c.memory.majority, c.memory.sure = c.memory.majority || d.majority, d.sure
+	state := c.state
+	if twice {
+		*c = Computer{memory: c.memory}
 	}
 	return state
 }
 
-func (c *Computer) compute(in Input) State {
-	if c.view == nil || !c.view.shows(in) || len(c.view.covers) > maxCovers+len(in.Services) {
-		*c = Computer{
-			view:      newView(in),
-			services:  make(map[string]*service, len(in.Services)),
-			addresses: make(map[netip.Addr]*address, len(in.Services)),
-		}
+// renew forgets all that only makes a Computer fast.
+func (c *Computer) renew(in Input) {
+	*c = Computer{
+		memory:    c.memory,
+		view:      newView(in),
+		services:  make(map[string]*service, len(in.Services)),
+		addresses: make(map[netip.Addr]*address, len(in.Services)),
+		load:      make([]int, len(in.Nodes)),
 	}
-	if c.replace(in.Services) {
-		c.settle()
-		c.state = c.assemble()
+	if c.memory.held == nil {
+		c.memory.held = map[netip.Addr]tenure{}
 	}
-	return c.state
 }
 
-// settle holds the elections that are due.
-func (c *Computer) settle() {
-	e := elector{view: c.view}
+// decider returns who decides about an Input.
+func (c *Computer) decider(in Input) *decider {
+	d := &decider{elector: newElector(c.view), claims: in.Claims, memory: &c.memory, majority: in.majority()}
+	d.sure = d.majority && in.Steady || in.Expected <= 1
+	d.calm = d.sure && !c.memory.sure
+	return d
+}
+
+// hear unsettles the addresses of which something else is claimed, those that
+// depend on others, and, when there is calm, those held until then.
+func (c *Computer) hear(d *decider) {
+	for addr := range d.claims.Changed(c.memory.claims) {
+		if a := c.addresses[addr]; a != nil {
+			c.unsettle(a)
+		}
+	}
+	for _, a := range c.open {
+		c.unsettle(a)
+	}
+	if !d.calm {
+		return
+	}
+	for addr, t := range c.memory.held {
+		if a := c.addresses[addr]; a != nil && (t.claim.Weak || t.asserted > 0 || t.appointer != "") {
+			c.unsettle(a)
+		}
+	}
+}
+
+// majority reports whether most of the speakers are alive, this one included.
+func (in *Input) majority() bool {
+	alive := 0
+	for _, lives := range in.Alive {
+		if lives {
+			alive++
+		}
+	}
+	if !in.Alive[in.Node] {
+		alive++
+	}
+	return in.Expected <= 1 || 2*alive > in.Expected
+}
+
+// settle decides about the addresses that are unsettled, and reports whether
+// that changed anything besides claims.
+func (c *Computer) settle(d *decider) (changed bool) {
+	var tasks []*address
+	for _, a := range c.unsettled {
+		c.count(a, -1)
+		a.owner, a.task, a.made = -1, 0, false
+		if len(a.holdings) == 0 {
+			continue
+		}
+		d.survey(a)
+		c.count(a, 1)
+		if a.task != 0 {
+			tasks = append(tasks, a)
+		}
+	}
+	slices.SortFunc(tasks, byAddress)
+	load := slices.Clone(c.load)
+	d.placeAll(tasks, load)
+	d.handAll(tasks, load)
+	changed = c.conclude(d)
+	c.open = c.open[:0]
+	for _, a := range c.unsettled {
+		a.unsettled = false
+		if a.task != 0 || a.made {
+			c.open = append(c.open, a)
+		}
+	}
+	slices.SortFunc(c.open, byAddress)
+	c.unsettled = nil
+	return changed
+}
+
+// conclude sets what follows from the decisions about the addresses that are
+// unsettled, forgets those that no Service holds, and reports whether that
+// changed anything besides claims.
+func (c *Computer) conclude(d *decider) (changed bool) {
 	var gained []*address
 	lost := false
 	for _, a := range c.unsettled {
-		e.settle(a)
-		a.unsettled = false
+		if len(a.holdings) > 0 {
+			changed = d.conclude(a) || changed
+		} else {
+			changed, a.led = true, Layer2Address{}
+			delete(c.memory.held, a.addr)
+			delete(c.addresses, a.addr)
+		}
 		leads := len(a.led.Services) > 0
 		if leads && !a.wasLed {
 			gained = append(gained, a)
 		}
 		lost = lost || a.wasLed && !leads
 		a.wasLed = leads
-		if len(a.holdings) == 0 {
-			delete(c.addresses, a.addr)
-		}
 	}
-	c.unsettled = nil
 	if lost || gained != nil {
-		c.led = merge(c.led, gained,
-			func(a *address) bool { return a.wasLed },
-			func(a, b *address) int { return a.addr.Compare(b.addr) })
+		c.led = merge(c.led, gained, func(a *address) bool { return a.wasLed }, byAddress)
+	}
+	return changed
+}
+
+// count adds n to what the owner of an address holds.
+func (c *Computer) count(a *address, n int) {
+	if a.owner >= 0 {
+		c.load[a.owner] += n
 	}
 }
 
-// assemble builds the State from what is remembered.
-func (c *Computer) assemble() State {
-	var s State
-	s.Layer2 = slices.Grow(s.Layer2, len(c.led))
+// assemble builds the State from what is remembered. Unless more changed, only
+// its claims are not those of the last one.
+func (c *Computer) assemble(changed bool) State {
+	s := c.state
+	s.Claims = nil
+	for _, a := range c.open {
+		if a.made {
+			s.Claims = append(s.Claims, a.claim)
+		}
+	}
+	if !changed {
+		return s
+	}
+	s.Layer2 = slices.Grow([]Layer2Address(nil), len(c.led))
 	for _, a := range c.led {
 		s.Layer2 = append(s.Layer2, a.led)
 	}
@@ -170,3 +262,6 @@ func merge[T any](old, added []T, keep func(T) bool, compare func(a, b T) int) [
 
 // byKey orders services by their keys.
 func byKey(a, b *service) int { return strings.Compare(a.svc.Key, b.svc.Key) }
+
+// byAddress orders addresses.
+func byAddress(a, b *address) int { return a.addr.Compare(b.addr) }

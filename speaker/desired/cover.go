@@ -11,12 +11,18 @@ import (
 // A cover is the set of advertisements that cover an address for a Service,
 // with what follows from them for every Service that has the same set.
 type cover struct {
-	// nodes are those that may announce as far as the view tells. Of this
-	// node's interfaces it says nothing, as the other nodes do not know them.
-	nodes bitset
+	// nodes are those that may announce if they have a link for the address,
+	// which linkage tells. Both are nil in a cover without an advertisement.
+	nodes   bitset
+	linkage *linkage
 	// weights by place of the node: the best that an advertisement in the cover
 	// which selects the node gives it.
 	weights []int64
+	// failback is true when an advertisement in the cover asks for it.
+	failback bool
+	// preferences is a number for what the advertisements prefer, see
+	// address.preferences.
+	preferences uint64
 	// own says why this node may not announce; zero when it may as far as the
 	// view tells.
 	own Reason
@@ -60,10 +66,12 @@ func (v *view) cover(addr netip.Addr, labels config.Labels) *cover {
 // newCover returns the cover of the advertisements that a key of covers names.
 func (v *view) newCover(key []byte) *cover {
 	c := &cover{nodes: newBitset(len(v.nodes)), weights: make([]int64, len(v.nodes))}
+	var reaches []*reach
 	var own []*config.L2Advertisement // those that select this node
 	for ; len(key) > 0; key = key[4:] {
 		i := int(key[0]) | int(key[1])<<8 | int(key[2])<<16 | int(key[3])<<24
-		r := v.reaches[i]
+		r, ad := &v.reaches[i], &v.config.L2Advertisements[i]
+		reaches = append(reaches, r)
 		for n := range r.nodes.all {
 			if !c.nodes.has(n) || r.weights[n] > c.weights[n] {
 				c.weights[n] = r.weights[n]
@@ -71,10 +79,13 @@ func (v *view) newCover(key []byte) *cover {
 			c.nodes.add(n)
 		}
 		if v.self >= 0 && r.nodes.has(v.self) {
-			own = append(own, &v.config.L2Advertisements[i])
+			own = append(own, ad)
 		}
+		c.failback = c.failback || ad.Failback
+		c.preferences += r.preferences
 	}
 	c.nodes.keep(v.able)
+	c.linkage = v.newLinkage(c.nodes, reaches)
 	up := false
 	for _, l := range v.links {
 		if slices.ContainsFunc(own, func(ad *config.L2Advertisement) bool { return allowsLink(ad, l.Name) }) {
@@ -85,6 +96,24 @@ func (v *view) newCover(key []byte) *cover {
 	slices.SortFunc(c.links, func(a, b Link) int { return strings.Compare(a.Name, b.Name) })
 	c.own = v.ownReason(len(own) > 0, up)
 	return c
+}
+
+// newLinkage returns the links of some nodes that advertisements allow.
+func (v *view) newLinkage(nodes bitset, reaches []*reach) *linkage {
+	k := &linkage{
+		unknown: v.linkMap.unknown, up: newBitset(len(v.nodes)),
+		within:   make([]bitset, len(v.linkMap.networks)),
+		upWithin: make([]bitset, len(v.linkMap.networks)),
+	}
+	for n := range nodes.all {
+		for i := range v.linkMap.nodes[n] {
+			l := &v.linkMap.nodes[n][i]
+			if slices.ContainsFunc(reaches, func(r *reach) bool { return r.nodes.has(n) && r.links.has(l.name) }) {
+				k.add(n, l, len(v.nodes))
+			}
+		}
+	}
+	return k
 }
 
 // ownReason returns the first reason of the view why this node may not

@@ -1,111 +1,21 @@
 package desired
 
-import (
-	"cmp"
-	"net/netip"
-	"slices"
-	"strings"
-)
-
-// A service is a Service of the Input with what is remembered of it.
-type service struct {
-	svc *Service
-	// serving is true when an endpoint serves anywhere.
-	serving bool
-	// holdings of its addresses, sorted by address. The slice never grows, as
-	// addresses point into it.
-	holdings []holding
-	// inInput is false while Computer.replace has not come across the Service.
-	inInput bool
-}
-
-// A holding is an address of a Service.
-type holding struct {
-	service *service
-	address *address
-	cover   *cover
-	// reason why this node does not announce it; zero when it does.
-	reason Reason
-}
-
-// An address is one that Services hold, with what its election gave.
-type address struct {
-	addr netip.Addr
-	slot slot
-	// holdings of all that share the address, in the order of byStrictness.
-	holdings []*holding
-	// holder is the name of the node that won; empty when nobody announces.
-	holder string
-	// led is how this node announces it; without Services when it does not.
-	led Layer2Address
-	// wasLed is true when the address is in Computer.led.
-	wasLed bool
-	// unsettled is true when a holding came or went since the last election.
-	unsettled bool
-}
-
-// byStrictness is the order in which sharers narrow an election down.
-func byStrictness(a, b *holding) int {
-	if a.service.svc.Local != b.service.svc.Local {
-		if a.service.svc.Local {
-			return -1
-		}
-		return 1
-	}
-	return strings.Compare(a.service.svc.Key, b.service.svc.Key)
-}
+import "cmp"
 
 // An elector holds elections. What it keeps is only room to work in.
 type elector struct {
-	view           *view
-	field, serving bitset
-	binding        []*holding
+	view *view
+	// field are the candidates of the address that narrow was asked for last,
+	// and binding the holdings that all of them suit.
+	field   bitset
+	binding []*holding
+	own     bitset // result of candidates
+	weights []int64
 }
 
-// settle holds the election of an address and sets all that depends on it.
-func (e *elector) settle(a *address) {
-	a.holder, a.led = "", Layer2Address{}
-	if i := e.elect(a); i >= 0 {
-		a.holder = e.view.nodes[i].Name
-	}
-	for _, h := range a.holdings {
-		var links []string
-		if h.cover.own == 0 {
-			links = h.cover.linksFor(a.addr)
-		}
-		h.reason = e.reason(h, len(links) > 0)
-		if h.reason != 0 {
-			continue
-		}
-		a.led.Address = a.addr
-		a.led.Services = append(a.led.Services, h.service.svc.Key)
-		a.led.Interfaces = append(a.led.Interfaces, links...)
-	}
-	slices.Sort(a.led.Services)
-	slices.Sort(a.led.Interfaces)
-	a.led.Interfaces = slices.Compact(a.led.Interfaces)
-}
-
-// elect returns the place of the node that an address goes to, -1 when nobody
-// may announce it.
-func (e *elector) elect(a *address) int {
-	e.narrow(a)
-	best, bestWeight, bestScore := -1, int64(0), uint64(0)
-	for i := range e.field.all {
-		weight := e.binding[0].cover.weights[i]
-		for _, h := range e.binding[1:] {
-			weight = max(weight, h.cover.weights[i])
-		}
-		if best >= 0 && weight < bestWeight {
-			continue
-		}
-		s := score(e.view.hashes[i], a.slot)
-		// Nodes come in the order of their names: the first of equals stays.
-		if best < 0 || cmp.Or(cmp.Compare(weight, bestWeight), cmp.Compare(s, bestScore)) > 0 {
-			best, bestWeight, bestScore = i, weight, s
-		}
-	}
-	return best
+// newElector returns an elector with room for the nodes of a view.
+func newElector(v *view) *elector {
+	return &elector{view: v, own: newBitset(len(v.nodes)), weights: make([]int64, len(v.nodes))}
 }
 
 // narrow sets field to the candidates of an address, and binding to the
@@ -131,32 +41,97 @@ func (e *elector) narrow(a *address) {
 // candidates returns the nodes that may announce an address for one of its
 // holders. The result is valid until the next call.
 func (e *elector) candidates(h *holding) bitset {
-	switch {
-	case !h.service.serving:
+	if !h.service.serving || h.cover.nodes == nil {
 		return nil
-	case !h.service.svc.Local:
-		return h.cover.nodes
 	}
-	if e.serving == nil {
-		e.serving = newBitset(len(e.view.nodes))
-	}
-	clear(e.serving)
-	for name, serving := range h.service.svc.Serving {
-		if i, ok := e.view.index[name]; ok && serving && h.cover.nodes.has(i) {
-			e.serving.add(i)
+	if !h.service.svc.Local {
+		copy(e.own, h.cover.nodes)
+	} else {
+		clear(e.own)
+		for name, serving := range h.service.svc.Serving {
+			if i, ok := e.view.index[name]; ok && serving && h.cover.nodes.has(i) {
+				e.own.add(i)
+			}
 		}
 	}
-	return e.serving
+	h.cover.linkage.keep(e.own, h.address.networks)
+	return e.own
+}
+
+// weigh returns the weights of the nodes for the address that narrow was asked
+// for last, by place. Only those in field count.
+func (e *elector) weigh() []int64 {
+	if len(e.binding) == 1 {
+		return e.binding[0].cover.weights
+	}
+	for i := range e.field.all {
+		e.weights[i] = 0
+		for _, h := range e.binding {
+			e.weights[i] = max(e.weights[i], h.cover.weights[i])
+		}
+	}
+	return e.weights
+}
+
+// A ballot is how candidates of equal weight are told apart.
+type ballot struct {
+	// load is how many addresses each node has, by its place: fewer are better.
+	// Nil leaves that out.
+	load []int
+	// tie is the place of the node that wins among equals, -1 for none. Without
+	// one the highest score wins.
+	tie int
+}
+
+// elect returns the place of the node that wins the address that narrow was
+// asked for last, -1 when there is no candidate.
+func (e *elector) elect(a *address, b ballot) int {
+	weights := e.weigh()
+	best, bestScore, scored := -1, uint64(0), false
+	for i := range e.field.all {
+		if best < 0 {
+			best = i
+			continue
+		}
+		better := cmp.Compare(weights[i], weights[best])
+		if better == 0 && b.load != nil {
+			better = cmp.Compare(b.load[best], b.load[i])
+		}
+		switch {
+		case better < 0, better == 0 && best == b.tie:
+			continue
+		case better > 0, i == b.tie:
+			best, scored = i, false
+			continue
+		case !scored:
+			bestScore, scored = score(e.view.hashes[best], a.slot), true
+		}
+		// Nodes come in the order of their names: the first of equals stays.
+		if s := score(e.view.hashes[i], a.slot); s > bestScore {
+			best, bestScore = i, s
+		}
+	}
+	return best
+}
+
+// heavier reports whether a candidate has a higher weight than this node.
+func (e *elector) heavier() bool {
+	weights := e.weigh()
+	for i := range e.field.all {
+		if weights[i] > weights[e.view.self] {
+			return true
+		}
+	}
+	return false
 }
 
 // reason returns why this node does not announce an address for one of its
-// holders, zero when it does, given whether it has a link for it. The election
-// has been held.
-func (e *elector) reason(h *holding, linked bool) Reason {
+// holders, zero when it does. The holder of the address has been decided on.
+func (e *elector) reason(h *holding) Reason {
 	switch {
 	case h.cover.own != 0:
 		return h.cover.own
-	case !linked:
+	case !h.cover.linkage.fits(e.view.self, h.address.networks):
 		return NoInterface
 	case !h.service.serving:
 		return NoServingEndpoint

@@ -2,8 +2,10 @@ package desired_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,11 +52,11 @@ func play(t *testing.T, ar *txtar.Archive) *txtar.Archive {
 	t.Helper()
 	got := &txtar.Archive{Comment: ar.Comment}
 	s := script{}
-	computers := map[string]*desired.Computer{}
+	town := &town{computers: map[string]*desired.Computer{}}
 	for _, f := range ar.Files {
 		data := f.Data
 		if strings.HasPrefix(f.Name, "outcome") {
-			data = []byte(outcome(t, s.cluster(t), computers))
+			data = []byte(town.outcome(t, s.cluster(t)))
 		} else {
 			s.apply(t, string(f.Data))
 		}
@@ -63,19 +65,70 @@ func play(t *testing.T, ar *txtar.Archive) *txtar.Archive {
 	return got
 }
 
-// outcome renders what every node makes of a cluster.
-func outcome(t *testing.T, c cluster, computers map[string]*desired.Computer) string {
+// A town is the speakers of a cluster, who hear each other at once.
+type town struct {
+	computers map[string]*desired.Computer
+	claims    *desired.Claims
+}
+
+// settle has the speakers compute until they have no more claims to tell, and
+// returns their States. Those of the dead are as if they had just started, and
+// nobody hears them.
+func (w *town) settle(t *testing.T, c cluster) map[string]desired.State {
+	t.Helper()
+	states := map[string]desired.State{}
+	c = c.clone() // Inputs are frozen, the cluster goes on changing
+	for round := 0; ; round++ {
+		if round == 5 {
+			t.Fatalf("after %d exchanges there are still claims\n%s", round, c.describe())
+		}
+		c.claims = w.claims
+		for _, node := range c.speakers {
+			if w.computers[node] == nil || !c.alive[node] && !c.leaving[node] {
+				w.computers[node] = &desired.Computer{}
+			}
+			states[node] = computeTwice(t, w.computers[node], c.input(node))
+			if c.alive[node] || c.leaving[node] {
+				w.claims = w.claims.With(states[node].Claims...)
+			}
+		}
+		if w.claims == c.claims {
+			return states
+		}
+	}
+}
+
+// computeTwice returns what a Computer makes of an Input, and fails when one
+// that remembers no more than it has to makes something else of it.
+func computeTwice(t *testing.T, c *desired.Computer, in desired.Input) desired.State {
+	t.Helper()
+	fresh := c.Aside()
+	want, got := fresh.Compute(in), c.Compute(in)
+	if diff := gocmp.Diff(want, got, gocmp.Comparer(sameAddr)); diff != "" {
+		t.Fatalf("%s: remembered is not fresh (-fresh +remembered):\n%s", in.Node, diff)
+	}
+	if !c.Remembers(fresh) {
+		t.Fatalf("%s: the memories are not the same\nfresh %+v\nremembered %+v", in.Node, fresh.Aside(), c.Aside())
+	}
+	return got
+}
+
+// outcome renders what every node makes of a cluster, and the claims.
+func (w *town) outcome(t *testing.T, c cluster) string {
 	t.Helper()
 	var b strings.Builder
+	states := w.settle(t, c)
 	for _, node := range c.speakers {
-		if computers[node] == nil {
-			computers[node] = &desired.Computer{}
+		b.WriteString(node + "\n" + render(states[node]))
+	}
+	b.WriteString("claims\n")
+	claims := slices.SortedFunc(w.claims.All(), func(a, b desired.Claim) int { return a.Address.Compare(b.Address) })
+	for _, claim := range claims {
+		weak := ""
+		if claim.Weak {
+			weak = ", weak"
 		}
-		state := computers[node].Compute(c.input(node))
-		if diff := gocmp.Diff(desired.Compute(c.input(node)), state, gocmp.Comparer(sameAddr)); diff != "" {
-			t.Errorf("%s: remembered is not fresh (-fresh +remembered):\n%s", node, diff)
-		}
-		b.WriteString(node + "\n" + render(state))
+		fmt.Fprintf(&b, "  %v is %s's (%d%s)\n", claim.Address, claim.Node, claim.Epoch, weak)
 	}
 	return b.String()
 }

@@ -55,7 +55,13 @@ func modelCandidates(in desired.Input, s *desired.Service, addr netip.Addr) map[
 	ads, _ := covering(in, s, addr)
 	for _, n := range in.Nodes {
 		serves := servesAnywhere(s) && (!s.Local || s.Serving[n.Name])
-		if in.Alive[n.Name] && n.Unavailable == 0 && len(selecting(ads, n)) > 0 && serves {
+		links, known := in.PeerLinks[n.Name]
+		if n.Name == in.Node {
+			links, known = in.Links, true
+		}
+		ads := selecting(ads, n)
+		linked := !known && len(ads) > 0 || len(modelLinks(links, ads, addr)) > 0
+		if in.Alive[n.Name] && n.Unavailable == 0 && linked && serves {
 			out[n.Name] = true
 		}
 	}
@@ -78,10 +84,9 @@ func sharers(in desired.Input, addr netip.Addr) (out []*desired.Service) {
 	return out
 }
 
-// finalists returns the candidates of an address that have the best weight.
-func finalists(in desired.Input, addr netip.Addr) map[string]bool {
-	var field map[string]bool
-	var binding []*desired.Service
+// modelField returns the candidates of an address, and the sharers that all of
+// them suit.
+func modelField(in desired.Input, addr netip.Addr) (field map[string]bool, binding []*desired.Service) {
 	for _, s := range sharers(in, addr) {
 		own := modelCandidates(in, s, addr)
 		both := maps.Clone(own)
@@ -90,6 +95,12 @@ func finalists(in desired.Input, addr netip.Addr) map[string]bool {
 			field, binding = both, append(binding, s)
 		}
 	}
+	return field, binding
+}
+
+// finalists returns the candidates of an address that have the best weight.
+func finalists(in desired.Input, addr netip.Addr) map[string]bool {
+	field, binding := modelField(in, addr)
 	best := int64(-1)
 	weights := map[string]int64{}
 	for _, n := range in.Nodes {
@@ -112,6 +123,18 @@ func finalists(in desired.Input, addr netip.Addr) map[string]bool {
 	}
 	maps.DeleteFunc(field, func(n string, _ bool) bool { return weights[n] != best })
 	return field
+}
+
+// goesHome reports whether an advertisement that covers an address asks for
+// failback.
+func goesHome(in desired.Input, addr netip.Addr) bool {
+	for _, s := range sharers(in, addr) {
+		ads, _ := covering(in, s, addr)
+		if slices.ContainsFunc(ads, func(ad config.L2Advertisement) bool { return ad.Failback }) {
+			return true
+		}
+	}
+	return false
 }
 
 // modelReason returns why the node may not announce an address for a Service,
@@ -178,7 +201,8 @@ func modelLinks(links []desired.Link, ads []config.L2Advertisement, addr netip.A
 	return names
 }
 
-// model returns the State of a node, given who holds each address.
+// model returns the State of a node that has just started, given who holds each
+// address. There are no claims yet.
 func model(in desired.Input, holders map[netip.Addr]string) desired.State {
 	var out desired.State
 	led := map[netip.Addr]desired.Layer2Address{}
@@ -201,12 +225,15 @@ func model(in desired.Input, holders map[netip.Addr]string) desired.State {
 		}
 	}
 	for _, l := range led {
+		l.Cause, l.Fresh = desired.Placed, true
+		out.Claims = append(out.Claims, desired.Claim{Address: l.Address, Node: in.Node, Epoch: 1})
 		slices.Sort(l.Services)
 		slices.Sort(l.Interfaces)
 		l.Interfaces = slices.Compact(l.Interfaces)
 		out.Layer2 = append(out.Layer2, l)
 	}
 	slices.SortFunc(out.Layer2, func(a, b desired.Layer2Address) int { return a.Address.Compare(b.Address) })
+	slices.SortFunc(out.Claims, func(a, b desired.Claim) int { return a.Address.Compare(b.Address) })
 	slices.SortFunc(out.Declined, func(a, b desired.Declined) int {
 		return cmp.Or(strings.Compare(a.Service, b.Service), a.Address.Compare(b.Address))
 	})

@@ -38,7 +38,7 @@ type world struct {
 }
 
 func (w world) cluster() cluster {
-	c := cluster{alive: map[string]bool{}, links: map[string][]desired.Link{}, config: w.config()}
+	c := cluster{alive: map[string]bool{}, links: map[string][]desired.Link{}, config: w.config(0)}
 	for i := range w.IntN(7) {
 		c.speakers = append(c.speakers, fmt.Sprintf("n%d", i))
 		w.setNode(&c, i)
@@ -96,7 +96,9 @@ func (w world) some(n int, of ...string) (out []v1beta1.LabelSelector) {
 	return out
 }
 
-func (w world) config() *config.Config {
+// config returns a Config in which one of so many advertisements asks for
+// failback, none for zero.
+func (w world) config(failback int) *config.Config {
 	o := config.Objects{Pools: []v1beta1.IPAddressPool{
 		newPool("p0", "10.0.0.0/29"), newPool("p1", "10.1.0.0/29", "fd00::/125"), newPool("p2", "10.2.0.0/29"),
 	}}
@@ -113,6 +115,7 @@ func (w world) config() *config.Config {
 		if !w.alike && w.IntN(2) == 0 {
 			ad.Spec.Interfaces = []string{w.pick("eth*", "eth1", "bond?", "[a-d]*")}
 		}
+		ad.Spec.Failback = failback > 0 && w.IntN(failback) == 0
 		o.L2Advertisements = append(o.L2Advertisements, ad)
 	}
 	return mustParse(w.t, o)
@@ -135,9 +138,13 @@ func (w world) service(key string) *desired.Service {
 
 // change makes a random change to a cluster, as a watch would see it.
 func (w world) change(c *cluster) {
-	switch at := w.IntN(max(1, len(c.services))); w.IntN(14) {
+	switch at := w.IntN(max(1, len(c.services))); w.IntN(16) {
+	case 14:
+		c.expected = w.IntN(8)
+	case 15:
+		c.steady = !c.steady
 	case 0:
-		c.config = w.config()
+		c.config = w.config(4)
 	case 1:
 		w.setNode(c, w.IntN(6))
 	case 2:
@@ -202,7 +209,10 @@ func (c cluster) describe() string {
 	for _, n := range c.nodes {
 		fmt.Fprintf(&b, "node %+v\n", n)
 	}
-	fmt.Fprintf(&b, "alive %v\nlinks %+v\n", c.alive, c.links)
+	fmt.Fprintf(&b, "alive %v expected %d steady %v\nlinks %+v\n", c.alive, c.expected, c.steady, c.links)
+	for claim := range c.claims.All() {
+		fmt.Fprintf(&b, "claim %+v\n", claim)
+	}
 	for _, s := range c.services {
 		fmt.Fprintf(&b, "service %+v\n", *s)
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // replace makes the Services those of a new Input, and reports whether that
-// changed anything. The addresses whose elections are due are in unsettled.
+// changed anything. The addresses to be decided about are in unsettled.
 func (c *Computer) replace(input []*Service) bool {
 	old, now := c.input, input
 	first := old == nil
@@ -79,7 +79,7 @@ func (c *Computer) attach(s *service, svc *Service) {
 	for i, addr := range addrs {
 		a, ok := c.addresses[addr]
 		if !ok {
-			a = &address{addr: addr, slot: newSlot(addr)}
+			a = &address{addr: addr, slot: newSlot(addr), networks: c.view.linkMap.around(addr), owner: -1}
 			c.addresses[addr] = a
 		}
 		h := &s.holdings[i]

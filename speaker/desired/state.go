@@ -11,6 +11,10 @@ type State struct {
 	// Declined tells for every address of every Service that this node does
 	// not announce by a protocol why not, sorted by Service, address, protocol.
 	Declined []Declined
+	// Claims are those that this node makes: to be told to all speakers, and to
+	// be in the next Input. They are in force in this State already. Sorted by
+	// address.
+	Claims []Claim
 }
 
 // A Layer2Address is an address that this node answers ARP or NDP for.
@@ -20,6 +24,52 @@ type Layer2Address struct {
 	Interfaces []string
 	// Services are the keys of those that hold the address, sorted.
 	Services []string
+	// Cause is how the address came to this node.
+	Cause Cause
+	// Fresh is true when this node was the first to claim the address: nobody
+	// has announced it before.
+	Fresh bool
+	// Yield asks the announcer to go on answering, to announce nothing, and to
+	// drop the address once another station is seen to claim it. A State never
+	// has it: the addresses that a node gives away are not in its State.
+	Yield bool
+}
+
+// Cause is how an address came to the node that holds it; zero means not set.
+type Cause int
+
+// The causes.
+const (
+	// Placed: the address had no holder, and this node was elected.
+	Placed Cause = iota + 1
+	// TookOver: the holder was no longer alive, and this node was elected.
+	TookOver
+	// Appointed: the holder handed the address to this node.
+	Appointed
+	// Kept: the address was this node's before its speaker started, or before
+	// the Service came.
+	Kept
+	// Asserted: a node that had been cut off claimed the address while this one
+	// held it, and this one claimed it back.
+	Asserted
+)
+
+// String returns the cause as it stands in logs, metrics and status.
+func (c Cause) String() string {
+	switch c {
+	case Placed:
+		return "Placed"
+	case TookOver:
+		return "TookOver"
+	case Appointed:
+		return "Appointed"
+	case Kept:
+		return "Kept"
+	case Asserted:
+		return "Asserted"
+	default:
+		return "unset"
+	}
 }
 
 // A Declined says why this node does not announce an address.

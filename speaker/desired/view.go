@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/heraldlb/herald/config"
@@ -17,11 +18,14 @@ type view struct {
 	nodes  []Node // sorted by name
 	alive  map[string]bool
 	links  []Link
+	peers  map[string][]Link // links of other nodes
 
 	hashes []uint64       // of the names of nodes
 	index  map[string]int // name to place in nodes
 	self   int            // place of this node in nodes; -1 when it is not there
 	able   bitset         // nodes that are alive and not unavailable
+	// linkMap has links and peers.
+	linkMap *linkMap
 
 	reaches []reach          // of config.L2Advertisements
 	byPool  map[string][]int // pool name to places in config.L2Advertisements
@@ -37,7 +41,7 @@ type view struct {
 func newView(in Input) *view {
 	v := &view{
 		node: in.Node, config: in.Config, alive: in.Alive, links: slices.Clone(in.Links),
-		nodes: slices.Clone(in.Nodes), index: make(map[string]int, len(in.Nodes)), self: -1,
+		peers: in.PeerLinks, nodes: slices.Clone(in.Nodes), index: make(map[string]int, len(in.Nodes)), self: -1,
 		byPool: map[string][]int{}, covers: map[string]*cover{},
 	}
 	slices.SortFunc(v.nodes, func(a, b Node) int { return strings.Compare(a.Name, b.Name) })
@@ -52,9 +56,10 @@ func newView(in Input) *view {
 	if i, ok := v.index[v.node]; ok {
 		v.self = i
 	}
+	v.linkMap = newLinkMap(v.nodes, v.linksOf)
 	for i := range v.config.L2Advertisements {
 		ad := &v.config.L2Advertisements[i]
-		v.reaches = append(v.reaches, newReach(ad, v.nodes))
+		v.reaches = append(v.reaches, v.newReach(ad))
 		if ad.AllPools {
 			v.ofAllPools = append(v.ofAllPools, i)
 		}
@@ -63,6 +68,15 @@ func newView(in Input) *view {
 		}
 	}
 	return v
+}
+
+// linksOf returns the links of a node, and whether they are known.
+func (v *view) linksOf(node string) ([]Link, bool) {
+	if node == v.node {
+		return v.links, true
+	}
+	links, known := v.peers[node]
+	return links, known
 }
 
 // shows reports whether the view is that of an Input. The order of its nodes
@@ -77,20 +91,46 @@ func (v *view) shows(in Input) bool {
 			return false
 		}
 	}
-	return maps.Equal(v.alive, in.Alive) && slices.EqualFunc(v.links, in.Links, func(a, b Link) bool {
-		return a.Name == b.Name && a.Up == b.Up && slices.Equal(a.Prefixes, b.Prefixes)
-	})
+	return maps.Equal(v.alive, in.Alive) && slices.EqualFunc(v.links, in.Links, sameLink) &&
+		maps.EqualFunc(v.peers, in.PeerLinks, sameLinks)
 }
 
-// A reach says which nodes an advertisement selects, and the weight of each.
+// sameLinks reports whether nothing that matters here differs in two lists.
+func sameLinks(a, b []Link) bool {
+	if len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] {
+		return true // the same memory
+	}
+	return slices.EqualFunc(a, b, sameLink)
+}
+
+func sameLink(a, b Link) bool {
+	return a.Name == b.Name && a.Up == b.Up && slices.Equal(a.Prefixes, b.Prefixes)
+}
+
+// place returns the place of a node that is alive, -1 for any other name.
+func (v *view) place(node string) int {
+	if i, ok := v.index[node]; ok && v.alive[node] {
+		return i
+	}
+	return -1
+}
+
+// A reach says which nodes an advertisement selects, the weight of each, and
+// which links it allows.
 type reach struct {
 	nodes   bitset
 	weights []int64 // by place of the node; only those in nodes count
+	links   bitset  // by number of the name in linkMap
+	// preferences is a number for which nodes it prefers, whichever there are.
+	preferences uint64
 }
 
-func newReach(ad *config.L2Advertisement, nodes []Node) reach {
-	r := reach{nodes: newBitset(len(nodes)), weights: make([]int64, len(nodes))}
-	for i, n := range nodes {
+func (v *view) newReach(ad *config.L2Advertisement) reach {
+	r := reach{
+		nodes: newBitset(len(v.nodes)), weights: make([]int64, len(v.nodes)),
+		links: newBitset(len(v.linkMap.names)), preferences: preferencesOf(ad),
+	}
+	for i, n := range v.nodes {
 		if !selectsNode(ad, n.Labels) {
 			continue
 		}
@@ -101,7 +141,28 @@ func newReach(ad *config.L2Advertisement, nodes []Node) reach {
 			}
 		}
 	}
+	for name, i := range v.linkMap.names {
+		if allowsLink(ad, name) {
+			r.links.add(i)
+		}
+	}
 	return r
+}
+
+// preferencesOf returns a number for which nodes an advertisement prefers, zero
+// when it prefers none. Which of them it selects is a part of that.
+func preferencesOf(ad *config.L2Advertisement) uint64 {
+	if len(ad.Preferred) == 0 {
+		return 0
+	}
+	sum := uint64(0)
+	for _, s := range ad.NodeSelectors {
+		sum += hashName("node " + s.String())
+	}
+	for _, p := range ad.Preferred {
+		sum += hashName(strconv.Itoa(int(p.Weight)) + " " + p.Selector.String())
+	}
+	return mix(sum + 1)
 }
 
 // anyOrNone reports whether there are no selectors, or one of the n matches.

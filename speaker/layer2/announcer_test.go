@@ -28,14 +28,9 @@ func simulate(t *testing.T, lan *simLAN, body func(t *testing.T, r *rig)) {
 			fresh.put(l)
 		}
 		a, _ := simWire{fresh}.announcer(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- a.Start(ctx) }()
-		body(t, &rig{wireLAN: simWire{fresh}, t: t, a: a})
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Start: %v", err)
-		}
+		r := start(t, a, simWire{fresh})
+		defer r.stop()
+		body(t, r)
 	})
 }
 
@@ -67,7 +62,7 @@ func TestPace(t *testing.T) {
 				t.Fatalf("%s again after %d of %d", f.sender, len(first), n)
 			}
 			first[f.sender] = true
-			if allowed := 2 * paceBurst * (1 + int(time.Since(began)/pacePause)); sent > allowed {
+			if allowed := paceFrames * (1 + int(time.Since(began)/pacePause)); sent > allowed {
 				t.Fatalf("%d frames after %s, want at most %d", sent, time.Since(began), allowed)
 			}
 		}
@@ -237,10 +232,7 @@ func TestMetrics(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		lan := newSimLAN("h0")
 		a := newAnnouncer(Config{Registerer: reg}, lan)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- a.Start(ctx) }()
-		r := &rig{wireLAN: simWire{lan}, t: t, a: a}
+		r := start(t, a, simWire{lan})
 		r.set(r.want([]string{"h0"}, "192.0.2.1"))
 		r.send("h0", ask(t, broadcast, "192.0.2.99", "192.0.2.1"))
 		r.send("h0", claimBy(t, stranger, "192.0.2.1"))
@@ -249,7 +241,7 @@ func TestMetrics(t *testing.T) {
 # HELP herald_layer2_addresses Addresses that this node answers for.
 # TYPE herald_layer2_addresses gauge
 herald_layer2_addresses{interface="h0"} 1
-# HELP herald_layer2_conflicts_total Frames in which another station claimed an address that this node announces.
+# HELP herald_layer2_conflicts_total Claims of stations that are no speakers to an address that this node announces or probes for.
 # TYPE herald_layer2_conflicts_total counter
 herald_layer2_conflicts_total{interface="h0"} 1
 # HELP herald_layer2_unsolicited_total Announcements sent unasked, one for each address and time.
@@ -263,11 +255,12 @@ herald_layer2_unsolicited_total{interface="h0"} 6
 			t.Errorf("%v answered, want 1", n)
 		}
 		r.set(nil)
-		if n := testutil.CollectAndCount(reg); n != 0 {
-			t.Errorf("%d series left", n)
+		for _, name := range []string{metricRequests, metricUnsolicited, metricConflicts, metricProbes, metricAddresses, metricContested} {
+			if n, err := testutil.GatherAndCount(reg, name); n != 0 || err != nil {
+				t.Errorf("%d series of %s left, %v", n, name, err)
+			}
 		}
-		cancel()
-		<-done
+		r.stop()
 	})
 }
 
@@ -299,15 +292,9 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	before := goroutines()
 	for range 3 {
 		a, in := lan.announcer(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- in(func() error { return a.Start(ctx) }) }()
-		r := &rig{wireLAN: lan, t: t, a: a}
+		r := startIn(t, a, lan, in)
 		r.set(r.want([]string{"h0", "h1"}, "192.0.2.1", "2001:db8::1"))
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Start: %v", err)
-		}
+		r.stop()
 	}
 	deadline := time.After(5 * time.Second)
 	for goroutines() > before {

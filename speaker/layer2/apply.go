@@ -8,14 +8,15 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-kit/log/level"
-
 	"github.com/heraldlb/herald/internal/diff"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
 // An addrSet is a set of addresses.
 type addrSet = map[netip.Addr]struct{}
+
+// stances say what addresses are to a port.
+type stances = map[netip.Addr]stance
 
 // set is Announcer.Set.
 func (e *engine) set(want []desired.Layer2Address) error {
@@ -26,20 +27,23 @@ func (e *engine) set(want []desired.Layer2Address) error {
 		return nil
 	}
 	e.want = slices.Clone(want)
-	return e.apply(want)
+	slices.SortFunc(e.want, func(a, b desired.Layer2Address) int { return a.Address.Compare(b.Address) })
+	return e.apply(e.want)
 }
 
 // sameAnnouncement reports whether two addresses are answered alike; which
 // Services hold them does not matter here.
 func sameAnnouncement(a, b desired.Layer2Address) bool {
-	return a.Address == b.Address && slices.Equal(a.Interfaces, b.Interfaces)
+	return a.Address == b.Address && slices.Equal(a.Interfaces, b.Interfaces) &&
+		a.Cause == b.Cause && a.Fresh == b.Fresh && a.Yield == b.Yield
 }
 
 // apply brings the ports to want: first every port answers for what it should
-// and what it did, and what is new is announced; only then the rest is dropped.
+// and what it did, and what is new is announced or probed for; only then the
+// rest is yielded or dropped.
 func (e *engine) apply(want []desired.Layer2Address) error {
-	target := perPort(want)
-	change := diff.Of(e.held(), target, portKey.compare, func(a, b addrSet) bool { return maps.Equal(a, b) })
+	target := e.target(want)
+	change := diff.Of(e.held(), target, portKey.compare, func(a, b stances) bool { return maps.Equal(a, b) })
 	now := time.Now()
 
 	var errs []error
@@ -47,8 +51,8 @@ func (e *engine) apply(want []desired.Layer2Address) error {
 		errs = append(errs, e.grow(key, target[key], now))
 	}
 	for _, key := range change.Update {
-		if p := e.ports[key]; p != nil && len(p.holding.addrs) > len(target[key]) {
-			errs = append(errs, e.shrink(p, target[key]))
+		if p := e.ports[key]; p != nil {
+			errs = append(errs, e.shrink(p, target[key], now))
 		}
 	}
 	for _, key := range change.Remove {
@@ -60,25 +64,49 @@ func (e *engine) apply(want []desired.Layer2Address) error {
 	return err
 }
 
-// perPort sorts addresses by where they are answered.
-func perPort(want []desired.Layer2Address) map[portKey]addrSet {
-	target := map[portKey]addrSet{}
+// target says what addresses should be to the ports, open or not.
+func (e *engine) target(want []desired.Layer2Address) map[portKey]stances {
+	target := map[portKey]stances{}
 	for _, w := range want {
 		for _, name := range w.Interfaces {
 			key := portKey{name: name, six: w.Address.Is6()}
-			if target[key] == nil {
-				target[key] = addrSet{}
+			s := e.aim(key, w)
+			if s == 0 {
+				continue
 			}
-			target[key][w.Address] = struct{}{}
+			if target[key] == nil {
+				target[key] = stances{}
+			}
+			target[key][w.Address] = s
 		}
 	}
 	return target
 }
 
-// held returns what the ports answer for, nothing if a port may not do so in
-// full.
-func (e *engine) held() map[portKey]addrSet {
-	have := make(map[portKey]addrSet, len(e.ports))
+// aim says what an address should be to a port. To yield is to go on: it begins
+// nothing, nor does it take up again what has been claimed. And what is answered
+// for is not fresh any more.
+func (e *engine) aim(key portKey, w desired.Layer2Address) stance {
+	var now stance
+	if p := e.ports[key]; p != nil {
+		now = p.at(w.Address)
+	}
+	switch {
+	case w.Yield && now.answers():
+		return yielded
+	case w.Yield:
+		return 0
+	case w.Fresh && e.probing && !now.answers():
+		return probed
+	default:
+		return announced
+	}
+}
+
+// held returns what addresses are to the ports, nothing if the filter or the
+// groups of a port may not fit.
+func (e *engine) held() map[portKey]stances {
+	have := make(map[portKey]stances, len(e.ports))
 	for key, p := range e.ports {
 		have[key] = p.holding.addrs
 		if p.stale {
@@ -88,9 +116,9 @@ func (e *engine) held() map[portKey]addrSet {
 	return have
 }
 
-// grow makes a port, which it opens if need be, answer for addrs besides what
-// it does, and announces what is new.
-func (e *engine) grow(key portKey, addrs addrSet, now time.Time) error {
+// grow gives a port, which it opens if need be, target besides what it has, and
+// begins with what is new. It yields nothing.
+func (e *engine) grow(key portKey, target stances, now time.Time) error {
 	p := e.ports[key]
 	if p == nil {
 		var err error
@@ -98,23 +126,18 @@ func (e *engine) grow(key portKey, addrs addrSet, now time.Time) error {
 			return fmt.Errorf("interface %s: %w", key.name, err)
 		}
 	}
-	union, fresh := maps.Clone(p.holding.addrs), []netip.Addr{}
-	for a := range addrs {
-		if !p.holds(a) {
-			union[a] = struct{}{}
-			fresh = append(fresh, a)
+	var begun []netip.Addr
+	wider := p.stale
+	for a, s := range target {
+		if was := p.at(a); s != was && s != yielded {
+			begun = append(begun, a)
+			wider = wider || was == 0
 		}
 	}
-	if len(fresh) == 0 && !p.stale {
-		return nil
-	}
-	slices.SortFunc(fresh, netip.Addr.Compare)
-	err := p.hold(union)
-	for _, a := range fresh {
-		e.schedule.start(task{port: p, addr: a}, now)
-		if _, ok := e.since[a]; !ok {
-			e.since[a] = now
-		}
+	slices.SortFunc(begun, netip.Addr.Compare)
+	err := e.widen(p, target, begun, wider)
+	for _, a := range begun {
+		e.begin(spot{p, a}, now)
 	}
 	if err != nil {
 		return fmt.Errorf("interface %s: %w", key.name, err)
@@ -122,89 +145,74 @@ func (e *engine) grow(key portKey, addrs addrSet, now time.Time) error {
 	return nil
 }
 
-// shrink makes a port answer for addrs alone, which are some of its own.
-func (e *engine) shrink(p *port, addrs addrSet) error {
-	for a := range p.holding.addrs {
-		if _, ok := addrs[a]; !ok {
-			e.forget(p, a)
+// widen gives the port some addresses of target, for which the filter has to be
+// another one if wider is true.
+func (e *engine) widen(p *port, target stances, addrs []netip.Addr, wider bool) error {
+	if !wider {
+		for _, a := range addrs {
+			p.stand(a, target[a])
+		}
+		return nil
+	}
+	union := maps.Clone(p.holding.addrs)
+	for _, a := range addrs {
+		union[a] = target[a]
+	}
+	return p.hold(union)
+}
+
+// begin begins with an address that is to be announced, or to be probed for
+// before.
+func (e *engine) begin(at spot, now time.Time) {
+	e.forget(at)
+	if at.port.at(at.addr) == announced {
+		e.take(at, now)
+		return
+	}
+	e.trials[at] = &trial{}
+	e.attempt(at, now)
+}
+
+// take announces an address that is answered for from now on.
+func (e *engine) take(at spot, now time.Time) {
+	e.schedule.start(task{at, announcement}, now)
+	if _, ok := e.since[at.addr]; ok {
+		return
+	}
+	e.since[at.addr] = now
+	i, ok := slices.BinarySearchFunc(e.want, at.addr, func(w desired.Layer2Address, a netip.Addr) int { return w.Address.Compare(a) })
+	if ok {
+		e.metrics.takeovers.WithLabelValues(e.want[i].Cause.String()).Inc()
+	}
+}
+
+// shrink takes from a port what is not in target, and yields what is yielded
+// there.
+func (e *engine) shrink(p *port, target stances, now time.Time) error {
+	stale, dropped := p.stale, false
+	for a, s := range p.holding.addrs {
+		switch aim := target[a]; {
+		case aim == 0:
+			e.forget(spot{p, a})
+			dropped = true
+		case aim == yielded && s != yielded:
+			e.yield(spot{p, a}, now)
 		}
 	}
-	if err := p.hold(maps.Clone(addrs)); err != nil {
+	if !dropped && p.stale == stale {
+		return nil
+	}
+	rest := maps.Clone(p.holding.addrs)
+	maps.DeleteFunc(rest, func(a netip.Addr, _ stance) bool { return target[a] == 0 })
+	if err := p.hold(rest); err != nil {
 		return fmt.Errorf("interface %s: %w", p.key.name, err)
 	}
 	return nil
 }
 
 // forget drops what is planned and known about an address at a port.
-func (e *engine) forget(p *port, addr netip.Addr) {
-	for _, defence := range []bool{false, true} {
-		e.schedule.cancel(task{port: p, addr: addr, defence: defence})
-	}
-	delete(e.disputes, task{port: p, addr: addr})
-}
-
-// openPort opens a port that answers for nothing yet.
-func (e *engine) openPort(key portKey) (*port, error) {
-	l, err := e.network.link(key.name)
-	if err != nil {
-		return nil, err
-	}
-	if !l.mac.station() {
-		return nil, errors.New("no Ethernet address")
-	}
-	c, err := e.network.open(l, key.wire().etherType())
-	if err != nil {
-		return nil, err
-	}
-	p := &port{
-		key: key, link: l, wire: key.wire(), conn: c,
-		member: e.network.groups(l), joined: addrSet{},
-		stop: make(chan struct{}), counters: e.metrics.counters(key.name), claims: e.claims,
-		holding: holding{self: l.mac, own: e.own, addrs: addrSet{}},
-	}
-	e.links[key.name] = l
-	e.ports[key] = p
-	e.spawn(p)
-	level.Info(e.logger).Log("msg", "answering on interface", "interface", key.name, "protocol", key.protocol())
-	return p, nil
-}
-
-// closePort closes a port and drops all that is planned for it.
-func (e *engine) closePort(key portKey) {
-	p := e.ports[key]
-	for a := range p.holding.addrs {
-		e.forget(p, a)
-	}
-	if err := p.close(); err != nil {
-		level.Debug(e.logger).Log("msg", "socket not closed", "interface", key.name, "error", err)
-	}
-	delete(e.ports, key)
-	if e.ports[portKey{key.name, !key.six}] == nil {
-		e.metrics.forget(key.name)
-	}
-	level.Info(e.logger).Log("msg", "not answering on interface any more",
-		"interface", key.name, "protocol", key.protocol())
-}
-
-// publish makes the state of the ports visible to Led and the metrics.
-func (e *engine) publish() {
-	at, count := map[netip.Addr][]string{}, map[string]int{}
-	for key, p := range e.ports {
-		count[key.name] += len(p.holding.addrs)
-		for a := range p.holding.addrs {
-			at[a] = append(at[a], key.name)
-		}
-	}
-	led := make([]Led, 0, len(at))
-	for a, names := range at {
-		slices.Sort(names)
-		led = append(led, Led{Address: a, Interfaces: names, Since: e.since[a]})
-	}
-	slices.SortFunc(led, func(a, b Led) int { return a.Address.Compare(b.Address) })
-	maps.DeleteFunc(e.since, func(a netip.Addr, _ time.Time) bool { return at[a] == nil })
-	for name, n := range count {
-		e.metrics.addresses.WithLabelValues(name).Set(float64(n))
-	}
-	e.led.Store(&led)
-	e.published = time.Now()
+func (e *engine) forget(at spot) {
+	e.schedule.forget(at)
+	delete(e.disputes, at)
+	delete(e.trials, at)
 }

@@ -59,20 +59,29 @@ func (arpWire) etherType() uint16 { return uint16(ethernet.EtherTypeARP) }
 func (arpWire) group(netip.Addr) (netip.Addr, bool) { return netip.Addr{}, false }
 
 // answer replies to requests for our addresses, the probes of RFC 5227 (sender
-// 0.0.0.0) among them, and notices when another station sends from one.
+// 0.0.0.0) among them, and notices when another station sends from one, or
+// probes for one that we probe for (RFC 5227 section 2.1.1).
 func (arpWire) answer(frame []byte, h *holding) verdict {
 	f, ok := parseARP(frame)
-	switch {
-	case !ok:
+	if !ok {
 		return verdict{outcome: malformed}
-	case h.holds(f.sender) && !h.ours(f.senderMAC):
+	}
+	if h.addrs[f.sender] != 0 && !h.ours(f.senderMAC) {
 		return verdict{outcome: claimed, addr: f.sender, by: f.senderMAC}
-	case f.operation != arp.OperationRequest:
+	}
+	if f.operation != arp.OperationRequest {
 		return verdict{outcome: notRequest}
-	case !h.holds(f.target) || (f.destination != broadcast && f.destination != h.self):
+	}
+	s := h.addrs[f.target]
+	switch {
+	case s == 0 || (f.destination != broadcast && f.destination != h.self):
 		return verdict{outcome: notOurs}
 	case f.sender == f.target:
 		return verdict{outcome: notRequest} // an announcement of our own, come back
+	case s == probed && f.sender.IsUnspecified() && !h.ours(f.senderMAC):
+		return verdict{outcome: claimed, addr: f.target, by: f.senderMAC}
+	case s == probed:
+		return verdict{outcome: withheld}
 	}
 	reply, err := arpTo(f.senderMAC, arp.OperationReply, arpParty{h.self, f.target}, arpParty{f.senderMAC, f.sender})
 	if err != nil {
@@ -92,6 +101,11 @@ func (arpWire) announce(addr netip.Addr, self mac, full bool) ([]outFrame, error
 	}
 	reply, err := arpTo(broadcast, arp.OperationReply, us, arpParty{broadcast, addr})
 	return []outFrame{request, reply}, err
+}
+
+// probe returns a request from nobody (RFC 5227 section 1.1).
+func (arpWire) probe(addr netip.Addr, self mac) (outFrame, error) {
+	return arpTo(broadcast, arp.OperationRequest, arpParty{self, netip.IPv4Unspecified()}, arpParty{mac{}, addr})
 }
 
 // An arpParty is the sender or the target of a packet.

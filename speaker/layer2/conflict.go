@@ -9,8 +9,9 @@ import (
 // How an address is defended (RFC 5227 section 2.4, where a host that has to
 // keep its address defends it for ever, but not in a storm).
 const (
-	// defenceDelay is how long a claim is left alone: a fellow speaker that has
-	// been elected claims the address a moment before we are told to drop it.
+	// defenceDelay is how long a claim is left alone: a fellow speaker that we
+	// do not know as one yet claims the address a moment before we are told to
+	// drop it.
 	defenceDelay = 250 * time.Millisecond
 	// defenceInterval is the DEFEND_INTERVAL of RFC 5227 section 1.1, and
 	// defences is how often an address is defended in that time. The RFC says
@@ -20,20 +21,13 @@ const (
 	defences        = 4
 )
 
-// recentClaim is how old a claim may be when Drain begins to count as that of
-// the successor, who may be faster than we are.
-const recentClaim = time.Second
-
-// publishInterval is how often Led changes while thousands of addresses are
-// claimed one by one at the end.
-const publishInterval = 100 * time.Millisecond
-
 // A dispute is about an address on a port that another station claims.
 type dispute struct {
 	began    time.Time // of the current interval, which may be the next one
 	spent    int       // defences in it
 	reported time.Time
-	seen     time.Time // the last claim
+	seen     time.Time // the last claim, of a fellow speaker too
+	by       mac       // who claimed it last, and is no fellow
 }
 
 // next returns when the address may be defended after a claim, and counts that.
@@ -52,42 +46,54 @@ func (d *dispute) next(now time.Time) time.Time {
 
 // onClaim acts on a frame in which another station claims an address.
 func (e *engine) onClaim(c claim, now time.Time) {
-	if e.ports[c.port.key] != c.port || !c.port.holds(c.addr) {
-		return // it was on its way while the address was dropped
+	if e.ports[c.port.key] != c.port {
+		return // it was on its way while the port was closed
+	}
+	switch c.port.at(c.addr) {
+	case yielded:
+		e.release(c.spot)
+	case probed:
+		if !c.fellow {
+			e.concede(c, now)
+		}
+	case announced:
+		e.dispute(c, now)
+	}
+}
+
+// dispute acts on a claim to an address that we announce.
+func (e *engine) dispute(c claim, now time.Time) {
+	if !c.fellow && e.onTrial(c.spot, now) {
+		e.concede(c, now)
+		return
+	}
+	d := e.disputes[c.spot]
+	if d == nil {
+		d = &dispute{}
+		e.disputes[c.spot] = d
+	}
+	d.seen = now
+	if c.fellow {
+		return // one of us two is about to hear of the other
 	}
 	name := c.port.key.name
 	e.metrics.conflicts.WithLabelValues(name).Inc()
-	if e.drained != nil {
-		c.port.release(c.addr)
-		if now.Sub(e.published) >= publishInterval {
-			e.publish()
-		}
-		e.checkDrained()
-		return
-	}
-	t := task{port: c.port, addr: c.addr}
-	d := e.disputes[t]
-	if d == nil {
-		d = &dispute{}
-		e.disputes[t] = d
-	}
-	d.seen = now
+	d.by = c.by
 	if now.Sub(d.reported) >= defenceInterval {
 		d.reported = now
-		e.report(c, now)
+		e.report(Conflict{Address: c.addr, MAC: c.by.String(), Interface: name, At: now})
 	}
-	t.defence = true
-	if e.schedule.tasks[t] == nil {
-		e.schedule.once(t, d.next(now))
+	if t := (task{c.spot, defence}); e.schedule.tasks[t] == nil {
+		e.schedule.start(t, d.next(now))
 	}
 }
 
 // report tells about a conflict, to whoever listens.
-func (e *engine) report(c claim, now time.Time) {
+func (e *engine) report(c Conflict) {
 	level.Debug(e.logger).Log("msg", "another station claims an address",
-		"ip", c.addr, "interface", c.port.key.name, "peer", c.by)
+		"ip", c.Address, "interface", c.Interface, "peer", c.MAC)
 	select {
-	case e.conflicts <- Conflict{Address: c.addr, MAC: c.by.String(), Interface: c.port.key.name, At: now}:
+	case e.conflicts <- c:
 	default:
 	}
 }

@@ -21,16 +21,36 @@
 // ones cover frames that were lost, and the last one the systems that ignore a
 // second opinion about a neighbour for a second. After that it is repeated
 // about once a minute, for switches and neighbours that forget; the minute is
-// spread by address. All announcements of a node together are paced to 10,000
-// addresses a second, first announcements before repeated ones. An interface
-// that comes up again, is created again or gets another hardware address
-// announces anew.
+// spread by address. All announcements of a node together are paced to 20,000
+// frames a second, two for an IPv4 address in the burst: first announcements go
+// before probes, and probes before repeated announcements. An interface that
+// comes up again, is created again or gets another hardware address announces
+// anew.
+//
+// # Probes
+//
+// An address that no speaker has announced before is probed for, if Config says
+// so, before it is answered: three frames in 30 ms that ask for it and claim
+// nothing (RFC 5227 section 2.1, RFC 4862 section 5.4). Nobody objects for 15 ms
+// more: it is announced. A station that has it, or probes for it as well, keeps
+// it: the address is not answered on that interface, Contested says so, and it
+// is probed for again about every ten seconds until it is free. The RFCs wait
+// for seconds; who objects within the two seconds of RFC 5227 after the last
+// probe is therefore right as well, although we have begun to answer. What comes
+// from another node is never probed for and never waits.
+//
+// # Yielding
+//
+// An address that this node gives away yields: it is answered as before, not
+// announced any more, and dropped when another station claims it. So there is no
+// moment without an answer, and none with two for longer than one frame takes.
 //
 // # Conflicts
 //
 // A frame in which another station claims one of our addresses is counted and
-// reported. It may be another speaker that has just been elected, whose claim
-// is better and of which we are about to hear, or a stranger. So we wait a
-// moment, and if the address is still ours then, we say so: up to four times
-// in ten seconds, the interval of RFC 5227 section 2.4.
+// reported. Fellow speakers, known by their hardware addresses, are no such
+// stations: who of us has an address is settled by gossip. With strangers we
+// wait a moment, for it may be a fellow that we do not know yet, and if the
+// address is still ours then, we say so: up to four times in ten seconds, the
+// interval of RFC 5227 section 2.4.
 package layer2

@@ -13,16 +13,16 @@ import (
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
-// The pace of announcements: paceBurst at once, then a pause.
+// The pace of announcements and probes: paceFrames at once, then a pause.
 const (
-	paceBurst = 50
-	pacePause = 5 * time.Millisecond
+	paceFrames = 100
+	pacePause  = 5 * time.Millisecond
 )
 
 // An engine is the state of an Announcer. One goroutine owns it: that of Start.
 type engine struct {
 	*Announcer
-	// want is the last desired set, and dirty is true if it may not hold: the
+	// want is the last desired set by address, and dirty is true if it may not hold: the
 	// last attempt had errors, or an interface has gone.
 	want  []desired.Layer2Address
 	dirty bool
@@ -36,8 +36,10 @@ type engine struct {
 	// since has the time from which an address is answered.
 	since    map[netip.Addr]time.Time
 	schedule *schedule
-	disputes map[task]*dispute
-	claims   chan claim
+	disputes map[spot]*dispute
+	// trials has the addresses that were probed for since they came.
+	trials map[spot]*trial
+	claims chan claim
 	// drained is not nil once Drain has begun; it is closed when no address is
 	// left.
 	drained chan struct{}
@@ -48,8 +50,11 @@ type engine struct {
 	rest time.Time
 	// deaf is true while there are no link events.
 	deaf bool
-	// published is when Led was last brought up to date.
+	// published is when Led was last brought up to date, with how many
+	// addresses; outdated is true while it is not.
 	published time.Time
+	size      int
+	outdated  bool
 }
 
 func newEngine(a *Announcer) *engine {
@@ -60,7 +65,8 @@ func newEngine(a *Announcer) *engine {
 		own:       map[mac]bool{},
 		since:     map[netip.Addr]time.Time{},
 		schedule:  newSchedule(),
-		disputes:  map[task]*dispute{},
+		disputes:  map[spot]*dispute{},
+		trials:    map[spot]*trial{},
 		claims:    make(chan claim),
 	}
 }
@@ -79,6 +85,7 @@ func (e *engine) run(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		e.catchUp(time.Now())
 		e.arm(timer)
 		select {
 		case <-ctx.Done():
@@ -94,6 +101,8 @@ func (e *engine) run(ctx context.Context) error {
 			events, unsubscribe = e.subscribeAgain()
 		case c := <-e.claims:
 			e.onClaim(c, time.Now())
+		case <-e.acquainted:
+			e.acquaint(time.Now())
 		case <-timer.C:
 			if e.deaf {
 				events, unsubscribe = e.subscribeAgain()
@@ -121,33 +130,46 @@ func (e *engine) subscribeAgain() (<-chan linkEvent, func()) {
 	return events, unsubscribe
 }
 
-// arm sets the timer to the next announcement, or to the next attempt to hear
-// of links.
+// arm sets the timer to what comes first: something to send, the next attempt
+// to hear of links, or Led that is out of date.
 func (e *engine) arm(timer *time.Timer) {
-	due, ok := e.schedule.next()
-	wait := max(time.Until(due), time.Until(e.rest), 0)
-	switch {
-	case e.deaf && (!ok || wait > resubscribe):
-		timer.Reset(resubscribe)
-	case ok:
-		timer.Reset(wait)
-	default:
-		timer.Stop()
+	const never = 1 << 62
+	wait := time.Duration(never)
+	if due, ok := e.schedule.next(); ok {
+		wait = max(time.Until(due), time.Until(e.rest), 0)
 	}
+	if e.deaf {
+		wait = min(wait, resubscribe)
+	}
+	if e.outdated {
+		wait = min(wait, max(time.Until(e.published.Add(publishInterval)), 0))
+	}
+	if wait == never {
+		timer.Stop()
+		return
+	}
+	timer.Reset(wait)
 }
 
 // announce sends what is due, and rests when there is more than the pace
 // allows.
 func (e *engine) announce(now time.Time) {
-	for range paceBurst {
+	for frames := 0; frames < paceFrames; {
 		t, round, ok := e.schedule.pop(now)
 		if !ok {
 			return
 		}
 		if !e.links[t.port.key.name].running {
-			continue // it announces anew when it is up
+			continue // it begins anew when it is up
+		}
+		if frames++; t.kind == probe {
+			e.search(t.spot, now)
+			continue
 		}
 		full := round <= len(burst)
+		if full {
+			frames++
+		}
 		if err := t.port.announce(t.addr, full); err != nil {
 			level.Debug(e.logger).Log("msg", "announcement not sent",
 				"ip", t.addr, "interface", t.port.key.name, "error", err)
@@ -156,45 +178,6 @@ func (e *engine) announce(now time.Time) {
 		e.metrics.unsolicited.WithLabelValues(t.port.key.name).Inc()
 	}
 	e.rest = now.Add(pacePause)
-}
-
-// drain begins a graceful end; what it returns is closed when no address is
-// left. Who has claimed an address just now is taken for the successor.
-func (e *engine) drain(now time.Time) <-chan struct{} {
-	if e.drained == nil {
-		e.drained = make(chan struct{})
-		e.schedule = newSchedule()
-		for t, d := range e.disputes {
-			if now.Sub(d.seen) < recentClaim {
-				t.port.release(t.addr)
-			}
-		}
-		e.publish()
-		e.checkDrained()
-	}
-	return e.drained
-}
-
-// left returns how many addresses the ports answer for, each on its interface.
-func (e *engine) left() int {
-	n := 0
-	for _, p := range e.ports {
-		n += len(p.holding.addrs)
-	}
-	return n
-}
-
-// checkDrained closes drained when no address is left.
-func (e *engine) checkDrained() {
-	if e.left() > 0 {
-		return
-	}
-	e.publish()
-	select {
-	case <-e.drained:
-	default:
-		close(e.drained)
-	}
 }
 
 // close ends all ports, so that their goroutines end.

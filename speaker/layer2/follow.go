@@ -1,6 +1,7 @@
 package layer2
 
 import (
+	"errors"
 	"maps"
 	"time"
 
@@ -53,7 +54,7 @@ func (e *engine) lose(key portKey) {
 	level.Warn(e.logger).Log("msg", "interface has gone", "interface", key.name, "protocol", key.protocol())
 	e.closePort(key)
 	e.dirty = true
-	e.publish()
+	e.tell()
 	if e.drained != nil {
 		e.checkDrained()
 	}
@@ -72,8 +73,14 @@ func (e *engine) adopt(p *port, l link, wasDown bool) {
 		return
 	}
 	now := time.Now()
-	for a := range p.holding.addrs {
-		e.schedule.start(task{port: p, addr: a}, now)
+	for a, s := range p.holding.addrs {
+		switch at := (spot{p, a}); s {
+		case announced:
+			e.schedule.start(task{at, announcement}, now)
+		case probed:
+			e.attempt(at, now)
+		case yielded:
+		}
 	}
 }
 
@@ -81,7 +88,7 @@ func (e *engine) adopt(p *port, l link, wasDown bool) {
 // one that has just appeared.
 func (e *engine) regain(name string) {
 	now := time.Now()
-	for key, addrs := range perPort(e.want) {
+	for key, addrs := range e.target(e.want) {
 		if key.name != name || e.ports[key] != nil {
 			continue
 		}
@@ -89,6 +96,49 @@ func (e *engine) regain(name string) {
 			level.Warn(e.logger).Log("msg", "interface not usable", "interface", name, "error", err)
 			e.dirty = true
 		}
-		e.publish()
+		e.tell()
 	}
+}
+
+// openPort opens a port that answers for nothing yet.
+func (e *engine) openPort(key portKey) (*port, error) {
+	l, err := e.network.link(key.name)
+	if err != nil {
+		return nil, err
+	}
+	if !l.mac.station() {
+		return nil, errors.New("no Ethernet address")
+	}
+	c, err := e.network.open(l, key.wire().etherType())
+	if err != nil {
+		return nil, err
+	}
+	p := &port{
+		key: key, link: l, wire: key.wire(), conn: c,
+		member: e.network.groups(l), joined: addrSet{},
+		stop: make(chan struct{}), counters: e.metrics.counters(key.name), claims: e.claims, fellows: &e.fellows,
+		holding: holding{self: l.mac, own: e.own, addrs: stances{}},
+	}
+	e.links[key.name] = l
+	e.ports[key] = p
+	e.spawn(p)
+	level.Info(e.logger).Log("msg", "answering on interface", "interface", key.name, "protocol", key.protocol())
+	return p, nil
+}
+
+// closePort closes a port and drops all that is planned for it.
+func (e *engine) closePort(key portKey) {
+	p := e.ports[key]
+	for a := range p.holding.addrs {
+		e.forget(spot{p, a})
+	}
+	if err := p.close(); err != nil {
+		level.Debug(e.logger).Log("msg", "socket not closed", "interface", key.name, "error", err)
+	}
+	delete(e.ports, key)
+	if e.ports[portKey{key.name, !key.six}] == nil {
+		e.metrics.forget(key.name)
+	}
+	level.Info(e.logger).Log("msg", "not answering on interface any more",
+		"interface", key.name, "protocol", key.protocol())
 }

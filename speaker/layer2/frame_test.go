@@ -19,9 +19,9 @@ var (
 // holdingOf answers for addresses at selfMAC, on a host that has otherOwn too.
 func holdingOf(t testing.TB, addrs ...string) *holding {
 	t.Helper()
-	h := &holding{self: selfMAC, own: map[mac]bool{selfMAC: true, otherOwn: true}, addrs: addrSet{}}
+	h := &holding{self: selfMAC, own: map[mac]bool{selfMAC: true, otherOwn: true}, addrs: stances{}}
 	for _, a := range addrs {
-		h.addrs[ip(t, a)] = struct{}{}
+		h.addrs[ip(t, a)] = announced
 	}
 	return h
 }
@@ -34,7 +34,7 @@ func edited(f []byte, at int, b byte) []byte {
 }
 
 func TestARPAnswer(t *testing.T) {
-	const vip, client = "192.0.2.1", "192.0.2.99"
+	const vip, wanted, client = "192.0.2.1", "192.0.2.7", "192.0.2.99"
 	request := ask(t, broadcast, client, vip)
 	tests := []struct {
 		name  string
@@ -50,6 +50,10 @@ func TestARPAnswer(t *testing.T) {
 		{"question from our address", ask(t, broadcast, vip, client), claimed},
 		{"our announcement, come back", claimBy(t, selfMAC, vip), notRequest},
 		{"announcement of another interface of ours", claimBy(t, otherOwn, vip), notRequest},
+		{"question for one that is probed for", ask(t, broadcast, client, wanted), withheld},
+		{"answer about one that is probed for", edited(claimBy(t, stranger, wanted), arpOperation+1, 2), claimed},
+		{"probe for one that is probed for", probeBy(t, stranger, wanted), claimed},
+		{"our probe, come back", probeBy(t, otherOwn, wanted), withheld},
 		{"reply to somebody", edited(request, arpOperation+1, 2), notRequest},
 		{"unknown operation", edited(request, arpOperation, 7), notRequest},
 		{"empty", nil, malformed},
@@ -63,14 +67,16 @@ func TestARPAnswer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			v := arpWire{}.answer(tt.frame, holdingOf(t, vip))
+			h := holdingOf(t, vip)
+			h.addrs[ip(t, wanted)] = probed
+			v := arpWire{}.answer(tt.frame, h)
 			if v.outcome != tt.want {
 				t.Fatalf("outcome %s, want %s", v.outcome, tt.want)
 			}
 			if (v.outcome == answered) != replies(selfMAC, vip)(v.reply.data) {
 				t.Errorf("reply %x", v.reply.data)
 			}
-			if v.outcome == claimed && (v.addr != ip(t, vip) || v.by != stranger) {
+			if v.outcome == claimed && (h.addrs[v.addr] == 0 || v.by != stranger) {
 				t.Errorf("claim of %s by %s", v.addr, v.by)
 			}
 		})
@@ -92,7 +98,7 @@ func TestARPReplyBytes(t *testing.T) {
 }
 
 func TestNDPAnswer(t *testing.T) {
-	const vip, client, group = "2001:db8::1", "fe80::99", "ff02::1:ff00:1"
+	const vip, wanted, client, group = "2001:db8::1", "2001:db8::7", "fe80::99", "ff02::1:ff00:1"
 	ns := solicit(t, mac{0x33, 0x33, 0xff, 0, 0, 1}, client, group, vip)
 	tests := []struct {
 		name  string
@@ -104,6 +110,12 @@ func TestNDPAnswer(t *testing.T) {
 		{"duplicate address probe", solicit(t, mac{0x33, 0x33, 0xff, 0, 0, 1}, "::", group, vip), answered},
 		{"duplicate address probe that is not to the group", solicit(t, selfMAC, "::", vip, vip), malformed},
 		{"another address", solicit(t, selfMAC, client, group, "2001:db8::2"), notOurs},
+		{"question from a group", solicit(t, selfMAC, "ff02::99", group, vip), malformed},
+		{"question from our address", solicit(t, selfMAC, vip, group, "2001:db8::2"), claimed},
+		{"question for one that is probed for", solicit(t, selfMAC, client, group, wanted), withheld},
+		{"advertisement of one that is probed for", claimBy(t, stranger, wanted), claimed},
+		{"probe for one that is probed for", probeBy(t, stranger, wanted), claimed},
+		{"our probe, come back", probeBy(t, otherOwn, wanted), withheld},
 		{"claim", claimBy(t, stranger, vip), claimed},
 		{"our advertisement, come back", claimBy(t, otherOwn, vip), notRequest},
 		{"routed", edited(ns, ipHopLimit, 254), malformed},
@@ -115,7 +127,9 @@ func TestNDPAnswer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			v := ndpWire{}.answer(tt.frame, holdingOf(t, vip))
+			h := holdingOf(t, vip)
+			h.addrs[ip(t, wanted)] = probed
+			v := ndpWire{}.answer(tt.frame, h)
 			if v.outcome != tt.want {
 				t.Fatalf("outcome %s, want %s", v.outcome, tt.want)
 			}
@@ -196,6 +210,7 @@ func TestNDPFilter(t *testing.T) {
 		{"solicitation", ns, true},
 		{"claim", claimBy(t, stranger, "2001:db8:1::7"), true},
 		{"another address", solicit(t, selfMAC, "fe80::99", "2001:db8::1", "2001:db8::2"), false},
+		{"another address, from ours", solicit(t, selfMAC, "2001:db8::1", "2001:db8::2", "2001:db8::2"), true},
 		{"routed", edited(ns, ipHopLimit, 64), false},
 		{"echo request", edited(ns, icmpType, 128), false},
 		{"udp", edited(ns, ipNext, 17), false},
@@ -206,42 +221,40 @@ func TestNDPFilter(t *testing.T) {
 	}
 }
 
-// The longest filter has to fit into 4096 instructions.
+// The longest filter has to fit into 4096 instructions, in both families.
 func TestFilterLength(t *testing.T) {
-	var addrs []netip.Addr
+	var four, six []netip.Addr
 	for i := range 10_000 {
-		addrs = append(addrs, netip.AddrFrom4([4]byte{10, byte(i % 199), byte(i >> 8), byte(i)}))
+		four = append(four, netip.AddrFrom4([4]byte{10, byte(i % 199), byte(i >> 8), byte(i)}))
+		six = append(six, netip.AddrFrom16([16]byte{0x20, 1, 12: byte(i), 13: byte(i % 199), 14: byte(i >> 8), 15: byte(i)}))
 	}
-	program, err := arpWire{}.filter(addrs, maxSpans)
-	if err != nil || len(program) > 4096 {
-		t.Errorf("%d instructions, %v; want at most 4096", len(program), err)
+	for _, tt := range []struct {
+		wire  wire
+		addrs []netip.Addr
+	}{{arpWire{}, four}, {ndpWire{}, six}} {
+		program, err := tt.wire.filter(tt.addrs, maxSpans)
+		if err != nil || len(program) > 4096 {
+			t.Errorf("%T: %d instructions, %v; want at most 4096", tt.wire, len(program), err)
+		}
 	}
 }
 
 // Law: whatever comes in, nothing panics; a reply goes to the asker and speaks
-// of an address that is held; and the filter passes whatever is acted on.
+// of an address that is answered for; what is probed for is never answered; only
+// strangers claim; and the filter passes whatever is acted on.
 func FuzzARP(f *testing.F) {
 	f.Add(ask(f, broadcast, "192.0.2.99", "192.0.2.1"))
+	f.Add(ask(f, broadcast, "0.0.0.0", "192.0.2.2"))
 	f.Add(claimBy(f, stranger, "192.0.2.1"))
 	f.Add([]byte{})
-	program, err := bpf.NewVM(arpProgram([]netip.Addr{ip(f, "192.0.2.1")}, maxSpans))
-	if err != nil {
-		f.Fatal(err)
-	}
+	law := lawOf(f, arpWire{}, "192.0.2.1", "192.0.2.2", "192.0.2.3")
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		h := holdingOf(t, "192.0.2.1")
-		v := arpWire{}.answer(frame, h)
-		if v.outcome != answered && v.outcome != claimed {
-			return
-		}
-		if n, err := program.Run(frame); err != nil || n == 0 {
-			t.Errorf("%s, but the filter drops it: %v", v.outcome, err)
-		}
-		if v.outcome == claimed {
+		v, answers := law(t, frame)
+		if v.outcome != answered {
 			return
 		}
 		r, ok := parseARP(v.reply.data)
-		if !ok || r.operation != arp.OperationReply || r.senderMAC != selfMAC || !h.holds(r.sender) || v.reply.to != mac(frame[22:28]) {
+		if !ok || r.operation != arp.OperationReply || r.senderMAC != selfMAC || !answers(r.sender) || v.reply.to != mac(frame[22:28]) {
 			t.Errorf("reply %+v to %s", r, v.reply.to)
 		}
 	})
@@ -250,28 +263,50 @@ func FuzzARP(f *testing.F) {
 // The same law for neighbor discovery.
 func FuzzNDP(f *testing.F) {
 	f.Add(solicit(f, selfMAC, "fe80::99", "2001:db8::1", "2001:db8::1"))
+	f.Add(solicit(f, mac{0x33, 0x33, 0xff, 0, 0, 2}, "::", "ff02::1:ff00:2", "2001:db8::2"))
 	f.Add(claimBy(f, stranger, "2001:db8::1"))
 	f.Add([]byte{})
-	program, err := bpf.NewVM(ndpProgram([]netip.Addr{ip(f, "2001:db8::1")}, maxSpans))
-	if err != nil {
-		f.Fatal(err)
-	}
+	law := lawOf(f, ndpWire{}, "2001:db8::1", "2001:db8::2", "2001:db8::3")
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		h := holdingOf(t, "2001:db8::1")
-		v := ndpWire{}.answer(repaired(frame), h)
-		if v.outcome != answered && v.outcome != claimed {
+		v, answers := law(t, repaired(frame))
+		if v.outcome != answered {
 			return
 		}
-		if n, err := program.Run(frame); err != nil || n == 0 {
-			t.Errorf("%s, but the filter drops it: %v", v.outcome, err)
-		}
-		if v.outcome == claimed {
-			return
-		}
-		if r, ok := parseNDP(v.reply.data); !ok || !r.advert || r.link != selfMAC || !h.holds(r.target) {
+		if r, ok := parseNDP(v.reply.data); !ok || !r.advert || r.link != selfMAC || !answers(r.target) {
 			t.Errorf("reply %+v", r)
 		}
 	})
+}
+
+// lawOf returns what answers a frame and checks the part of the law that both
+// families have in common. Of three addresses one is announced, one probed for
+// and one yielded; answers reports for which of them there may be a reply.
+func lawOf(f *testing.F, w wire, addrs ...string) func(t *testing.T, frame []byte) (v verdict, answers func(netip.Addr) bool) {
+	f.Helper()
+	h := holdingOf(f, addrs...)
+	h.addrs[ip(f, addrs[1])] = probed
+	h.addrs[ip(f, addrs[2])] = yielded
+	raw, err := w.filter([]netip.Addr{ip(f, addrs[0]), ip(f, addrs[1]), ip(f, addrs[2])}, maxSpans)
+	if err != nil {
+		f.Fatal(err)
+	}
+	ins, _ := bpf.Disassemble(raw)
+	program, err := bpf.NewVM(ins[3:]) // less what the machine of x/net does not know
+	if err != nil {
+		f.Fatal(err)
+	}
+	return func(t *testing.T, frame []byte) (verdict, func(netip.Addr) bool) {
+		v := w.answer(frame, h)
+		if v.outcome == answered || v.outcome == claimed || v.outcome == withheld {
+			if n, err := program.Run(frame); err != nil || n == 0 {
+				t.Errorf("%s, but the filter drops it: %v", v.outcome, err)
+			}
+		}
+		if v.outcome == claimed && (h.addrs[v.addr] == 0 || h.ours(v.by)) {
+			t.Errorf("claim of %s by %s", v.addr, v.by)
+		}
+		return v, func(a netip.Addr) bool { return h.addrs[a].answers() }
+	}
 }
 
 // repaired returns the frame with a right checksum, so that fuzzing gets past
@@ -295,7 +330,7 @@ func repaired(frame []byte) []byte {
 func BenchmarkLookup(b *testing.B) {
 	h := holdingOf(b)
 	for i := range 10_000 {
-		h.addrs[netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})] = struct{}{}
+		h.addrs[netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})] = announced
 	}
 	frame := ask(b, broadcast, "192.0.2.99", "192.0.2.1")
 	b.ReportAllocs()

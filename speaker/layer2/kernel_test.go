@@ -1,7 +1,6 @@
 package layer2
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"testing"
@@ -31,18 +30,12 @@ func TestKernelFindsUs(t *testing.T) {
 
 	for _, name := range []string{"h0", "h1"} {
 		a, in := lan.announcer(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- in(func() error { return a.Start(ctx) }) }()
-		r := &rig{wireLAN: lan, t: t, a: a}
+		r := startIn(t, a, lan, in)
 		r.set(r.want([]string{name}, addrs[0].String(), addrs[1].String()))
 		for _, addr := range addrs {
 			knows(t, client, addr, lan.mac(name))
 		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Start: %v", err)
-		}
+		r.stop()
 	}
 }
 

@@ -41,7 +41,8 @@ func Links() ([]desired.Link, error) {
 	for _, l := range all {
 		if at := l.Attrs(); usable(at, masters[at.MasterIndex]) {
 			slices.SortFunc(prefixes[at.Index], netip.Prefix.Compare)
-			out = append(out, desired.Link{Name: at.Name, Up: running(at), Prefixes: prefixes[at.Index]})
+			m, _ := toMAC(at.HardwareAddr)
+			out = append(out, desired.Link{Name: at.Name, Up: running(at), MAC: m, Prefixes: prefixes[at.Index]})
 		}
 	}
 	slices.SortFunc(out, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })

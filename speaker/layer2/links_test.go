@@ -1,10 +1,8 @@
 package layer2
 
 import (
-	"context"
 	"net"
 	"net/netip"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -26,10 +24,15 @@ func TestLinks(t *testing.T) {
 		return netlink.LinkSetUp(l)
 	}
 	add := netlink.LinkAdd
-	attrs := func(name string) netlink.LinkAttrs { return netlink.LinkAttrs{Name: name} }
+	macs := map[string]mac{"eth0": {2, 0, 0, 0, 0, 1}, "eth1": {2, 0, 0, 0, 0, 2}, "br0": {2, 0, 0, 0, 0, 3}, "p0": {2, 0, 0, 0, 0, 4}}
+	attrs := func(name string) netlink.LinkAttrs {
+		return netlink.LinkAttrs{Name: name, HardwareAddr: macs[name].hw()}
+	}
 	steps := []func() error{
 		func() error { return up("lo") },
-		func() error { return add(&netlink.Veth{LinkAttrs: attrs("eth0"), PeerName: "p0"}) },
+		func() error {
+			return add(&netlink.Veth{LinkAttrs: attrs("eth0"), PeerName: "p0", PeerHardwareAddr: macs["p0"].hw()})
+		},
 		func() error { return add(&netlink.Veth{LinkAttrs: attrs("eth1"), PeerName: "p1"}) },
 		func() error { return add(&netlink.Bridge{LinkAttrs: attrs("br0")}) },
 		func() error { return up("eth0") },
@@ -61,10 +64,10 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	want := []desired.Link{
-		{Name: "br0"},
-		{Name: "eth0", Up: true, Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}},
-		{Name: "eth1"},
-		{Name: "p0", Up: true},
+		{Name: "br0", MAC: macs["br0"]},
+		{Name: "eth0", Up: true, MAC: macs["eth0"], Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}},
+		{Name: "eth1", MAC: macs["eth1"]},
+		{Name: "p0", Up: true, MAC: macs["p0"]},
 	}
 	equal := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	for deadline := time.After(5 * time.Second); ; {
@@ -99,42 +102,6 @@ func linksIn(t *testing.T, ns *netns) []desired.Link {
 		}
 	}
 	return got
-}
-
-func TestWatchLinks(t *testing.T) {
-	ns := newNetns(t)
-	before := runtime.NumGoroutine()
-	ctx, cancel := context.WithCancel(t.Context())
-	changed, done := make(chan struct{}, 1), make(chan error, 1)
-	go func() { done <- ns.doWithNetRaw(func() error { return WatchLinks(ctx, changed) }) }()
-	token := func(what string) {
-		t.Helper()
-		select {
-		case <-changed:
-		case <-time.After(5 * time.Second):
-			t.Fatalf("no token %s", what)
-		}
-	}
-	token("at the start")
-	err := ns.do(func() error {
-		return netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth0"}, PeerName: "p0"})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	token("for a new interface")
-	cancel()
-	if err := <-done; err != nil {
-		t.Errorf("WatchLinks = %v", err)
-	}
-	deadline := time.After(5 * time.Second)
-	for runtime.NumGoroutine() > before {
-		select {
-		case <-deadline:
-			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
 }
 
 func TestUsable(t *testing.T) {

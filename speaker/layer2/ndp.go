@@ -79,7 +79,8 @@ func parseNDP(b []byte) (f ndpFrame, ok bool) {
 		f.advert, f.target, f.link = true, m.TargetAddress, linkOption(m.Options, ndp.Target)
 		ok = !dest.IsMulticast() || !m.Solicited
 	}
-	return f, ok && f.source.station() && !f.target.IsMulticast()
+	// RFC 4291 section 2.7: no message comes from a group.
+	return f, ok && f.source.station() && !f.from.IsMulticast() && !f.target.IsMulticast()
 }
 
 // linkOption returns the link-layer address in options, zero when there is
@@ -122,22 +123,29 @@ func (ndpWire) group(addr netip.Addr) (netip.Addr, bool) {
 
 // answer replies to solicitations for our addresses, to the group and to this
 // station alone (RFC 4861 section 7.3: reachability probes), and notices when
-// another station advertises one.
+// another station advertises one, speaks from it, or probes for one that we
+// probe for (RFC 4862 section 5.4.3).
 func (ndpWire) answer(frame []byte, h *holding) verdict {
 	f, ok := parseNDP(frame)
+	if !ok {
+		return verdict{outcome: malformed}
+	}
 	to, dest := f.source, f.from
 	if f.link.station() {
 		to = f.link
 	}
+	s, foreign := h.addrs[f.target], !h.ours(to)
 	switch {
-	case !ok:
-		return verdict{outcome: malformed}
-	case !h.holds(f.target):
+	case foreign && h.addrs[f.from] != 0:
+		return verdict{outcome: claimed, addr: f.from, by: to}
+	case s == 0:
 		return verdict{outcome: notOurs}
-	case f.advert && !h.ours(to):
+	case foreign && (f.advert || s == probed && f.from.IsUnspecified()):
 		return verdict{outcome: claimed, addr: f.target, by: to}
 	case f.advert:
-		return verdict{outcome: notRequest}
+		return verdict{outcome: notRequest} // our own, come back
+	case s == probed:
+		return verdict{outcome: withheld}
 	}
 	// RFC 4861 section 7.2.4: an answer to nobody in particular goes to all.
 	if f.from.IsUnspecified() {
@@ -156,23 +164,40 @@ func (ndpWire) announce(addr netip.Addr, self mac, _ bool) ([]outFrame, error) {
 	return []outFrame{f}, err
 }
 
+// probe returns a solicitation from nobody (RFC 4862 section 5.4.2).
+func (ndpWire) probe(addr netip.Addr, self mac) (outFrame, error) {
+	group, err := ndp.SolicitedNodeMulticast(addr)
+	if err != nil {
+		return outFrame{}, fmt.Errorf("neighbor solicitation for %s: %w", addr, err)
+	}
+	low := group.As16()
+	to := mac{0x33, 0x33, low[12], low[13], low[14], low[15]} // RFC 2464 section 7
+	ns := &ndp.NeighborSolicitation{TargetAddress: addr}
+	return ndpTo(to, self, ns, netip.IPv6Unspecified(), group)
+}
+
 // advertise builds a neighbor advertisement: with the override flag, so that
 // it replaces what a neighbour knows, and solicited unless it goes to all.
 func advertise(target netip.Addr, self, to mac, dest netip.Addr) (outFrame, error) {
-	body, err := ndp.MarshalMessageChecksum(&ndp.NeighborAdvertisement{
+	return ndpTo(to, self, &ndp.NeighborAdvertisement{
 		Solicited:     dest != allNodes,
 		Override:      true,
 		TargetAddress: target,
 		Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: self.hw()}},
 	}, target, dest)
+}
+
+// ndpTo builds a frame with a neighbor message from one address to another.
+func ndpTo(to, self mac, m ndp.Message, from, dest netip.Addr) (outFrame, error) {
+	body, err := ndp.MarshalMessageChecksum(m, from, dest)
 	if err != nil {
-		return outFrame{}, fmt.Errorf("neighbor advertisement for %s: %w", target, err)
+		return outFrame{}, fmt.Errorf("neighbor message from %s: %w", from, err)
 	}
 	header := make([]byte, 40, 40+len(body))
 	header[0] = 6 << 4
 	binary.BigEndian.PutUint16(header[4:], uint16(len(body)))
 	header[6], header[7] = protocolICMPv6, maxHopLimit
-	copy(header[8:], target.AsSlice())
+	copy(header[8:], from.AsSlice())
 	copy(header[24:], dest.AsSlice())
 
 	f := ethernet.Frame{
@@ -183,24 +208,25 @@ func advertise(target netip.Addr, self, to mac, dest netip.Addr) (outFrame, erro
 	}
 	data, err := f.MarshalBinary()
 	if err != nil {
-		return outFrame{}, fmt.Errorf("neighbor advertisement for %s: %w", target, err)
+		return outFrame{}, fmt.Errorf("neighbor message from %s: %w", from, err)
 	}
 	return outFrame{to: to, data: data}, nil
 }
 
-// filter passes neighbor messages about addrs.
+// filter passes neighbor messages about addrs, and those sent from one.
 func (ndpWire) filter(addrs []netip.Addr, limit int) ([]bpf.RawInstruction, error) {
 	return assemble(ndpProgram(addrs, limit))
 }
 
 // ndpProgram is the filter without the part that looks at how a frame came. It
-// looks at the last 32 bits of the target alone; the responder looks at all.
+// looks at the last 32 bits of an address alone; the responder looks at all.
 func ndpProgram(addrs []netip.Addr, limit int) []bpf.Instruction {
 	keys := make([]uint32, len(addrs))
 	for i, a := range addrs {
 		b := a.As16()
 		keys[i] = binary.BigEndian.Uint32(b[12:])
 	}
+	spans := cover(keys, limit)
 	program := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: ipNext, Size: 2}, // with the hop limit behind it
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: protocolICMPv6<<8 | maxHopLimit, SkipTrue: 1},
@@ -211,5 +237,7 @@ func ndpProgram(addrs []netip.Addr, limit int) []bpf.Instruction {
 		drop,
 		bpf.LoadAbsolute{Off: icmpTarget + 12, Size: 4},
 	}
-	return append(append(program, match(cover(keys, limit))...), drop)
+	program = append(program, match(spans)...)
+	program = append(program, bpf.LoadAbsolute{Off: ipSource + 12, Size: 4})
+	return append(append(program, match(spans)...), drop)
 }

@@ -16,7 +16,7 @@ import (
 type netns struct{ f *os.File }
 
 // newNetns makes a namespace, or skips the test without the privilege.
-func newNetns(t *testing.T) *netns {
+func newNetns(t testing.TB) *netns {
 	t.Helper()
 	type result struct {
 		f   *os.File
@@ -72,13 +72,13 @@ func (n *netns) doWithNetRaw(fn func() error) error {
 // A vethLAN is a wireLAN of veth pairs: each interface of the host, h0, has a
 // peer, ph0, on which the test plays the other stations.
 type vethLAN struct {
-	t     *testing.T
+	t     testing.TB
 	ns    *netns
 	peers map[string]*packet.Conn
 	sent  map[string]chan []byte
 }
 
-func newVethLAN(t *testing.T, names ...string) *vethLAN {
+func newVethLAN(t testing.TB, names ...string) *vethLAN {
 	t.Helper()
 	l := &vethLAN{t: t, ns: newNetns(t), peers: map[string]*packet.Conn{}, sent: map[string]chan []byte{}}
 	for _, name := range names {
@@ -196,5 +196,5 @@ func (l *vethLAN) remove(name string) {
 
 func (l *vethLAN) announcer(t *testing.T) (*Announcer, func(run func() error) error) {
 	t.Helper()
-	return New(Config{}), l.ns.doWithNetRaw
+	return New(Config{Probe: true}), l.ns.doWithNetRaw
 }

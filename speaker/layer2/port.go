@@ -1,13 +1,13 @@
 package layer2
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mdlayher/packet"
@@ -52,11 +52,18 @@ func (k portKey) compare(o portKey) int {
 	}
 }
 
-// A claim is a frame in which another station claims an address of ours.
-type claim struct {
+// A spot is an address at a port.
+type spot struct {
 	port *port
 	addr netip.Addr
-	by   mac
+}
+
+// A claim is a frame in which another station claims an address of ours.
+type claim struct {
+	spot
+	by mac
+	// fellow is true if the station is a fellow speaker.
+	fellow bool
 }
 
 // A port answers in one family on one interface. All methods but serve are
@@ -68,13 +75,18 @@ type port struct {
 	conn conn
 	// member has joined the groups in joined.
 	member membership
-	joined map[netip.Addr]struct{}
+	joined addrSet
 	// stop ends serve; it is closed once, by close.
 	stop     chan struct{}
 	counters [outcomes]prometheus.Counter
 	claims   chan<- claim
-	// stale is true if the last hold had an error: the filter or the groups
-	// may miss an address.
+	// fellows has the hardware addresses of other speakers.
+	fellows *atomic.Pointer[fellows]
+	// passed is the claim that was passed on last, and when; serve's alone.
+	passed   claim
+	passedAt time.Time
+	// stale is true if the filter and the groups may not fit: the last hold
+	// had an error, or an address was dropped without one.
 	stale bool
 
 	// mu is held while a frame is decided on and sent, not only while holding
@@ -84,10 +96,10 @@ type port struct {
 	holding holding
 }
 
-// hold makes the port answer for exactly addrs, which it keeps. The filter is replaced first,
-// in one step, so there is no moment in which it drops an address that is held
-// before and after.
-func (p *port) hold(addrs map[netip.Addr]struct{}) error {
+// hold gives the port exactly addrs, which it keeps. The filter is replaced
+// first, in one step, so there is no moment in which it drops an address that
+// is held before and after.
+func (p *port) hold(addrs stances) error {
 	err := errors.Join(p.joinGroups(addrs), p.setFilter(addrs))
 	p.stale = err != nil
 	p.mu.Lock()
@@ -96,15 +108,23 @@ func (p *port) hold(addrs map[netip.Addr]struct{}) error {
 	return err
 }
 
-// holds reports whether the port answers for addr.
-func (p *port) holds(addr netip.Addr) bool { return p.holding.holds(addr) }
+// at returns what an address is to the port.
+func (p *port) at(addr netip.Addr) stance { return p.holding.addrs[addr] }
 
-// release makes the port answer for one address less, without touching the
-// filter.
+// stand changes what an address that is held is to the port.
+func (p *port) stand(addr netip.Addr, s stance) {
+	p.mu.Lock()
+	p.holding.addrs[addr] = s
+	p.mu.Unlock()
+}
+
+// release takes an address from the port, without touching the filter and the
+// groups.
 func (p *port) release(addr netip.Addr) {
 	p.mu.Lock()
 	delete(p.holding.addrs, addr)
 	p.mu.Unlock()
+	p.stale = true
 }
 
 // know tells the port its own and all the host's hardware addresses.
@@ -116,7 +136,7 @@ func (p *port) know(self mac, own map[mac]bool) {
 
 // setFilter gives the socket a filter for addrs. Kernels limit the memory of a
 // filter; one that is too long for this kernel is made shorter.
-func (p *port) setFilter(addrs map[netip.Addr]struct{}) error {
+func (p *port) setFilter(addrs stances) error {
 	list := slices.Collect(maps.Keys(addrs))
 	var err error
 	for limit := maxSpans; limit > 0; limit /= 4 {
@@ -135,8 +155,8 @@ func (p *port) setFilter(addrs map[netip.Addr]struct{}) error {
 }
 
 // joinGroups joins the groups that addrs need and leaves the others.
-func (p *port) joinGroups(addrs map[netip.Addr]struct{}) error {
-	need := map[netip.Addr]struct{}{}
+func (p *port) joinGroups(addrs stances) error {
+	need := addrSet{}
 	for a := range addrs {
 		if g, ok := p.wire.group(a); ok {
 			need[g] = struct{}{}
@@ -162,11 +182,11 @@ func (p *port) joinGroups(addrs map[netip.Addr]struct{}) error {
 	return errors.Join(errs...)
 }
 
-// announce tells the link where addr is, if the port still holds it.
+// announce tells the link where addr is, if the port still announces it.
 func (p *port) announce(addr netip.Addr, full bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.holding.holds(addr) {
+	if p.at(addr) != announced {
 		return nil
 	}
 	frames, err := p.wire.announce(addr, p.holding.self, full)
@@ -179,6 +199,20 @@ func (p *port) announce(addr netip.Addr, full bool) error {
 		}
 	}
 	return nil
+}
+
+// probe asks the link for addr, if the port still probes for it.
+func (p *port) probe(addr netip.Addr) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at(addr) != probed {
+		return nil
+	}
+	f, err := p.wire.probe(addr, p.holding.self)
+	if err != nil {
+		return err
+	}
+	return p.send(f)
 }
 
 // send writes a frame. It is called with mu held.
@@ -198,62 +232,4 @@ func (p *port) close() error {
 	close(p.stop)
 	p.member.close()
 	return p.conn.Close()
-}
-
-// readPause is how long serve waits after a read error that came right behind
-// another one.
-const readPause = 100 * time.Millisecond
-
-// serve reads and answers frames until the port is closed or ctx ends. A link
-// that goes down gives one error and is read on; bad frames give none.
-func (p *port) serve(ctx context.Context) {
-	buf := make([]byte, 1024)
-	failed := false
-	for {
-		n, _, err := p.conn.ReadFrom(buf)
-		if err == nil {
-			failed = false
-			p.handle(buf[:n])
-			continue
-		}
-		pause := time.Duration(0)
-		if failed {
-			pause = readPause
-		}
-		failed = true
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-p.stop: // closed before the socket, whose error says so in several ways
-			timer.Stop()
-			return
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		}
-	}
-}
-
-// handle answers one frame, and passes a claim on.
-func (p *port) handle(frame []byte) {
-	v := p.reply(frame)
-	p.counters[v.outcome].Inc()
-	if v.outcome != claimed {
-		return
-	}
-	select {
-	case p.claims <- claim{port: p, addr: v.addr, by: v.by}:
-	case <-p.stop:
-	}
-}
-
-// reply decides on a frame and sends what it gets.
-func (p *port) reply(frame []byte) verdict {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	v := p.wire.answer(frame, &p.holding)
-	if v.outcome == answered && p.send(v.reply) != nil {
-		v.outcome = sendFailed
-	}
-	return v
 }

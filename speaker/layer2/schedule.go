@@ -3,7 +3,6 @@ package layer2
 import (
 	"container/heap"
 	"hash/fnv"
-	"net/netip"
 	"time"
 )
 
@@ -20,12 +19,24 @@ const (
 	refreshSpread   = 10 * time.Second
 )
 
-// A task is something to send again and again, or once if it is a defence.
+// A task is something to send about a spot: an announcement again and again,
+// the others once.
 type task struct {
-	port    *port
-	addr    netip.Addr
-	defence bool
+	spot
+	kind kind
 }
+
+// A kind is what a task sends.
+type kind int
+
+// The kinds.
+const (
+	announcement kind = iota + 1
+	defence
+	probe
+
+	kinds
+)
 
 // refresh returns the time from one refresh to the next.
 func (t task) refresh() time.Duration {
@@ -43,14 +54,24 @@ type appointment struct {
 	index int // in its queue
 }
 
-// urgent reports whether the appointment goes before repeated announcements.
-func (a *appointment) urgent() bool { return a.round == 0 }
+// rank says which of several that are due goes first: first announcements, then
+// probes, then the rest.
+func (a *appointment) rank() int {
+	switch {
+	case a.task.kind == announcement && a.round == 0:
+		return 0
+	case a.task.kind == probe:
+		return 1
+	default:
+		return 2
+	}
+}
 
 // A schedule says what to send when. It is pure: time is an argument.
 type schedule struct {
 	tasks map[task]*appointment
-	// first has the urgent appointments and again the others, each by time.
-	first, again queue
+	// queues has the appointments of each rank by time.
+	queues [3]queue
 }
 
 func newSchedule() *schedule { return &schedule{tasks: map[task]*appointment{}} }
@@ -61,10 +82,10 @@ func (s *schedule) start(t task, now time.Time) {
 	s.add(&appointment{task: t, due: now})
 }
 
-// once makes a task due at a time, unless it is due already.
-func (s *schedule) once(t task, due time.Time) {
-	if s.tasks[t] == nil {
-		s.add(&appointment{task: t, due: due})
+// forget drops every task about a spot.
+func (s *schedule) forget(at spot) {
+	for k := announcement; k < kinds; k++ {
+		s.cancel(task{at, k})
 	}
 }
 
@@ -78,7 +99,7 @@ func (s *schedule) cancel(t task) {
 
 // next returns when something is due; ok is false when nothing ever is.
 func (s *schedule) next() (due time.Time, ok bool) {
-	for _, q := range []queue{s.first, s.again} {
+	for _, q := range s.queues {
 		if len(q) > 0 && (!ok || q[0].due.Before(due)) {
 			due, ok = q[0].due, true
 		}
@@ -89,14 +110,15 @@ func (s *schedule) next() (due time.Time, ok bool) {
 // pop takes what is due now and most urgent, and plans its next time; ok is
 // false when nothing is due. A round of zero is the first after a start.
 func (s *schedule) pop(now time.Time) (t task, round int, ok bool) {
-	for _, q := range []*queue{&s.first, &s.again} {
+	for i := range s.queues {
+		q := &s.queues[i]
 		if len(*q) == 0 || (*q)[0].due.After(now) {
 			continue
 		}
 		a := heap.Pop(q).(*appointment)
 		t, round = a.task, a.round
 		delete(s.tasks, t)
-		if t.defence {
+		if t.kind != announcement {
 			return t, round, true
 		}
 		a.due = now.Add(t.refresh())
@@ -115,12 +137,7 @@ func (s *schedule) add(a *appointment) {
 	heap.Push(s.queueOf(a), a)
 }
 
-func (s *schedule) queueOf(a *appointment) *queue {
-	if a.urgent() {
-		return &s.first
-	}
-	return &s.again
-}
+func (s *schedule) queueOf(a *appointment) *queue { return &s.queues[a.rank()] }
 
 // A queue is a heap of appointments by time.
 type queue []*appointment

@@ -44,6 +44,9 @@ type wire interface {
 	// announce returns the frames that tell every station of a link that addr
 	// is at self; the full form is one more.
 	announce(addr netip.Addr, self mac, full bool) ([]outFrame, error)
+	// probe returns the frame that asks every station of a link for addr
+	// without a claim to it, from self.
+	probe(addr netip.Addr, self mac) (outFrame, error)
 	// group returns the multicast group in which questions about addr arrive;
 	// ok is false when they are broadcast.
 	group(addr netip.Addr) (group netip.Addr, ok bool)
@@ -56,15 +59,25 @@ type holding struct {
 	// own has the hardware addresses of all interfaces of this host, so that
 	// two of them on one link do not take each other for strangers.
 	own map[mac]bool
-	// addrs are those to answer for.
-	addrs map[netip.Addr]struct{}
+	// addrs are those that matter here, and what they are to us.
+	addrs map[netip.Addr]stance
 }
 
-// holds reports whether addr is to be answered for.
-func (h *holding) holds(addr netip.Addr) bool {
-	_, ok := h.addrs[addr]
-	return ok
-}
+// A stance is what an address is to a port; zero means nothing.
+type stance int
+
+// The stances.
+const (
+	// announced: it is answered for, announced, and defended.
+	announced stance = iota + 1
+	// yielded: it is answered for until another station claims it.
+	yielded
+	// probed: it is not answered for, because another station may have it.
+	probed
+)
+
+// answers reports whether questions about the address get an answer.
+func (s stance) answers() bool { return s == announced || s == yielded }
 
 // ours reports whether a hardware address belongs to this host.
 func (h *holding) ours(m mac) bool { return m == h.self || h.own[m] }
@@ -80,8 +93,9 @@ type verdict struct {
 	outcome outcome
 	// reply is what to send; set when outcome is answered.
 	reply outFrame
-	// addr and by are the address of ours that another station claims, and
-	// that station; set when outcome is claimed.
+	// addr and by are the address of ours that another station claims, or
+	// asks for in order to have it while we do the same, and that station; set
+	// when outcome is claimed.
 	addr netip.Addr
 	by   mac
 }
@@ -99,6 +113,10 @@ const (
 	notRequest
 	// claimed: another station claims one of our addresses.
 	claimed
+	// claimedByFellow: a fellow speaker claims one of our addresses.
+	claimedByFellow
+	// withheld: the question is about an address that is probed.
+	withheld
 	// malformed: the frame breaks the rules of its protocol.
 	malformed
 	// sendFailed: the reply could not be sent.
@@ -118,6 +136,10 @@ func (o outcome) String() string {
 		return "not_request"
 	case claimed:
 		return "claimed"
+	case claimedByFellow:
+		return "fellow"
+	case withheld:
+		return "withheld"
 	case malformed:
 		return "malformed"
 	case sendFailed:

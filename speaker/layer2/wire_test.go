@@ -49,7 +49,7 @@ func (w simWire) create(name string) {
 }
 
 func (w simWire) announcer(*testing.T) (*Announcer, func(func() error) error) {
-	return newAnnouncer(Config{}, w.simLAN), func(run func() error) error { return run() }
+	return newAnnouncer(Config{Probe: true}, w.simLAN), func(run func() error) error { return run() }
 }
 
 // A rig is an announcer that runs on a LAN.
@@ -63,34 +63,46 @@ type rig struct {
 // stranger is another station on every link.
 var stranger = mac{2, 0xee, 0, 0, 0, 1}
 
+// start starts an announcer on a LAN.
+func start(t *testing.T, a *Announcer, lan wireLAN) *rig {
+	return startIn(t, a, lan, func(run func() error) error { return run() })
+}
+
+// startIn starts an announcer on a LAN, in a place.
+func startIn(t *testing.T, a *Announcer, lan wireLAN, in func(func() error) error) *rig {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- in(func() error { return a.Start(ctx) }) }()
+	r := &rig{wireLAN: lan, t: t, a: a}
+	stopped := false
+	r.stop = func() {
+		t.Helper()
+		if cancel(); !stopped {
+			stopped = true
+			if err := <-done; err != nil {
+				t.Errorf("Start: %v", err)
+			}
+		}
+	}
+	return r
+}
+
 // onWire runs a body on a simulated network and on a real one.
 func onWire(t *testing.T, body func(t *testing.T, r *rig)) {
 	t.Parallel()
-	start := func(t *testing.T, lan wireLAN) {
+	run := func(t *testing.T, lan wireLAN) {
 		a, in := lan.announcer(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- in(func() error { return a.Start(ctx) }) }()
-		r := &rig{wireLAN: lan, t: t, a: a}
-		stopped := false
-		r.stop = func() {
-			t.Helper()
-			if cancel(); !stopped {
-				stopped = true
-				if err := <-done; err != nil {
-					t.Errorf("Start: %v", err)
-				}
-			}
-		}
+		r := startIn(t, a, lan, in)
 		defer r.stop()
 		body(t, r)
 	}
 	t.Run("simulated", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { start(t, simWire{newSimLAN("h0", "h1")}) })
+		synctest.Test(t, func(t *testing.T) { run(t, simWire{newSimLAN("h0", "h1")}) })
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
-		start(t, newVethLAN(t, "h0", "h1"))
+		run(t, newVethLAN(t, "h0", "h1"))
 	})
 }
 

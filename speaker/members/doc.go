@@ -1,21 +1,54 @@
-// Package members tells which speakers of the cluster are alive, by
-// hashicorp/memberlist (SWIM gossip) on the host network.
+// Package members tells which speakers of the cluster are alive, and carries
+// what they tell each other, by hashicorp/memberlist (SWIM gossip) on the host
+// network.
 //
 // It is told its peers and its key, and asks no API. It promises that a dead
-// speaker is known within a second in clusters of up to 100 nodes, that a
-// partition heals by itself within a second after the network does, that a
-// speaker that starts again is back at once, and that a key is rotated without
-// anybody leaving. It never decides who announces what, and it never waits for
-// a peer that does not answer.
+// speaker is known within little more than a second in clusters of up to 100
+// nodes, that a partition heals by itself within a second after the network
+// does, that a speaker that starts again is back at once, that a claim is known
+// to all a moment after it was made, and that a key is rotated without anybody
+// leaving. It never decides who announces what, and it never waits for a peer
+// that does not answer.
 //
 // # Who is alive
 //
 // Each speaker probes another one, at random, ten times a second. One that
 // answers neither directly, nor through others, nor by TCP is suspected, all
-// are told so, and it has at least 0.4 s to object; see tune for how the
+// are told so, and it has at least 0.6 s to object; see tune for how the
 // intervals were chosen. A speaker whose process is killed is found out the
 // same way as one whose cable is cut. One that calls Leave is known to be gone
 // as soon as the message arrives.
+//
+// Who watches the nodes by faster means calls SetSilent with those that have
+// fallen silent. All are told, and for all of them these are not alive any more,
+// although they are members until memberlist says otherwise. What a silent node
+// says of others does not count, and no node finds itself silent.
+//
+// # How fast
+//
+// From the cut of a member's cable until all others know, in seconds, median and
+// maximum of 7 cuts on the loopback network of a busy machine of two cores; and
+// how long a process may stand still without being taken for dead:
+//
+//	profile   members  median  maximum  stands still
+//	lan-fast  2        0.79    0.92     0.6
+//	lan-fast  3        0.77    0.90     0.6
+//	lan-fast  10       0.77    0.99     0.6
+//	steady    3        1.59    1.91     1.2
+//	wan       3        4.00    4.49     3.0
+//
+// The member that is cut off finds out about the others one after the other: it
+// knows that it is alone after 1 s if there are two of them, and 4 s if nine.
+//
+// # What speakers tell each other
+//
+// Claims and Records are those of package ledger. What is new goes to every
+// member at once, as one packet to each, and by gossip as well, which mends what
+// was lost; when two speakers meet, and every ten seconds, they exchange all
+// they know. On a loopback network a claim is known to the other two of three
+// speakers after 0.05 ms and to 29 others after 3 ms (medians; BenchmarkClaim).
+// A speaker that starts has heard all there is before Settled, if there is
+// anybody who has; of others that just start it asks no more than sixteen.
 //
 // # Who is missing
 //

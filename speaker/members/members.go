@@ -15,6 +15,8 @@ import (
 	"github.com/go-kit/log/level"
 	"github.com/hashicorp/memberlist"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/heraldlb/herald/speaker/ledger"
 )
 
 // Config is what a List is made of.
@@ -27,6 +29,9 @@ type Config struct {
 	Port int
 	// Label separates clusters that share a network; it may be empty.
 	Label string
+	// Profile says how fast and how steady; zero is LANFast. It should be the
+	// same at every speaker.
+	Profile Profile
 
 	// Logger may be nil, and so may Registerer.
 	Logger     log.Logger
@@ -59,8 +64,16 @@ type List struct {
 	peers []Peer
 	told  bool // whether peers have been
 
-	publishMu sync.Mutex // held while alive is replaced
+	book       *book
+	complaints complaints
+	urgentC    chan struct{} // capacity 1: something is urgent in the book
+	sendMu     sync.Mutex    // held while what is urgent is sent
+	synced     atomic.Bool   // what others know is known here
+
+	publishMu sync.Mutex                      // held while these are replaced
+	present   atomic.Pointer[map[string]bool] // members, silent or not
 	alive     atomic.Pointer[map[string]bool]
+	records   atomic.Pointer[map[string]ledger.Record]
 
 	left atomic.Bool
 	// gossipMu is held to begin, to leave and to end; gossip is nil before the
@@ -84,13 +97,21 @@ func New(c Config) *List {
 		config:   c,
 		logger:   c.Logger,
 		metrics:  newMetrics(c.Registerer),
-		pace:     defaultPace,
+		pace:     c.Profile.pace(),
 		changedC: make(chan struct{}, 1),
 		settledC: make(chan struct{}),
 		wakeC:    make(chan struct{}, 1),
+		urgentC:  make(chan struct{}, 1),
+		book:     newBook(c.Node),
 	}
+	l.complaints = complaints{logger: c.Logger, versions: map[ledger.VersionError]bool{}}
 	l.alive.Store(&map[string]bool{c.Node: true})
-	l.metrics.alive.Set(1)
+	l.records.Store(&map[string]ledger.Record{})
+	l.publish(map[string]bool{c.Node: true})
+	select {
+	case <-l.changedC: // nobody has been told otherwise yet
+	default:
+	}
 	return l
 }
 
@@ -113,6 +134,7 @@ func (l *List) Start(ctx context.Context) error {
 		return nil
 	}
 	s := newSeeker(l, m, ring)
+	s.tries.Go(func() { l.dispatch(ctx, m) })
 	s.run(ctx)
 	l.end(m)
 	s.tries.Wait()
@@ -144,34 +166,33 @@ func (l *List) SetPeers(peers []Peer) {
 	l.wake()
 }
 
-// Alive returns the names of the nodes whose speakers are alive; this one is
-// until Leave. The map must not be written to.
-func (l *List) Alive() map[string]bool { return *l.alive.Load() }
-
 // Changed returns a channel, always the same, that holds a token after Alive
-// has changed.
+// or Records have changed, or Claims by what others said.
 func (l *List) Changed() <-chan struct{} { return l.changedC }
 
-// Settled returns a channel that is closed once Alive can be trusted after a
-// start: the peers have been told, and each has been joined, or has not
-// answered. Somebody who does not answer is asked once if another one does, and
-// a few times if nobody does. It is never closed without a key.
+// Settled returns a channel that is closed once Alive, Claims and Records can
+// be trusted after a start: the peers have been told, each has been joined, or
+// has not answered, and what they knew is known here, if anybody answered.
+// Somebody who does not answer is asked once if another one has told what the
+// others know, and a few times if nobody has. It is never closed without a key.
 func (l *List) Settled() <-chan struct{} { return l.settledC }
 
-// Leave tells the others that this speaker goes. When it returns Alive lacks
-// this node, even if it returns an error, which it does when the message has
-// not been sent within the timeout. The others are followed until the ctx of
-// Start ends, but nobody is joined any more.
+// Leave tells the others that this speaker goes, after what it claimed. When it
+// returns Alive lacks this node, even if it returns an error, which it does when
+// the message has not been sent within the timeout. The others are followed
+// until the ctx of Start ends, but nobody is joined any more. What is claimed
+// afterwards is told as before.
 func (l *List) Leave(timeout time.Duration) error {
 	l.left.Store(true)
 	l.gossipMu.Lock()
 	defer l.gossipMu.Unlock()
 	if l.gossip == nil {
-		rest := maps.Clone(l.Alive())
+		rest := maps.Clone(l.Present())
 		delete(rest, l.config.Node)
 		l.publish(rest)
 		return nil
 	}
+	l.flush(l.gossip)
 	err := l.gossip.Leave(max(timeout, time.Millisecond)) // zero would be forever
 	l.publish(aliveOf(l.gossip))
 	if err != nil {
@@ -205,6 +226,7 @@ func (l *List) open(r *ring) (*memberlist.Memberlist, error) {
 	c := tune(l.config, len(l.wanted().peers))
 	c.Keyring = r.keys
 	c.Events = events{wake: l.wake}
+	c.Delegate = delegate{list: l}
 	c.Logger = newLines(l.logger)
 	if l.transport != nil {
 		t, err := l.transport(c)
@@ -240,39 +262,6 @@ func token(c chan<- struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// publish makes alive what Alive returns, and reports what changed.
-func (l *List) publish(alive map[string]bool) {
-	l.publishMu.Lock()
-	defer l.publishMu.Unlock()
-	before := l.Alive()
-	if maps.Equal(before, alive) {
-		return
-	}
-	l.alive.Store(&alive)
-	l.metrics.alive.Set(float64(len(alive)))
-	token(l.changedC)
-	for name := range alive {
-		if !before[name] {
-			level.Info(l.logger).Log("msg", "member joined", "member", name, "count", len(alive))
-		}
-	}
-	for name := range before {
-		if !alive[name] {
-			level.Info(l.logger).Log("msg", "member gone", "member", name, "count", len(alive))
-		}
-	}
-}
-
-// aliveOf returns the names of the members that are alive.
-func aliveOf(m *memberlist.Memberlist) map[string]bool {
-	nodes := m.Members()
-	alive := make(map[string]bool, len(nodes))
-	for _, n := range nodes {
-		alive[n.Name] = true // nothing else of a Node may be read without its lock
-	}
-	return alive
 }
 
 // A wish is all that a List has been told.

@@ -290,33 +290,55 @@ func TestMeasure(t *testing.T) {
 	if os.Getenv("HERALD_MEASURE") == "" {
 		t.Skip("set HERALD_MEASURE to measure")
 	}
-	for _, n := range []int{2, 3, 10, 30} {
-		w := newWorld(t)
-		s := w.cluster(n)
-		last := s[n-1]
-		for range 7 {
-			w.put(1, last)
-			cut := time.Now()
-			for _, one := range s[:n-1] {
-				w.await(one, names(s[:n-1]...)...)
-			}
-			gone := time.Since(cut)
-			w.await(last, names(last)...)
-			alone := time.Since(cut)
-			<-time.After(time.Second)
-			w.put(0, last)
-			healed := time.Now()
-			for _, one := range s {
-				w.await(one, names(s...)...)
-			}
-			t.Logf("%d members: seen dead by all after %v, alone after %v, whole again after %v", n,
-				gone.Round(time.Millisecond), alone.Round(time.Millisecond), time.Since(healed).Round(time.Millisecond))
-			<-time.After(time.Second)
-		}
-		for _, one := range s {
-			one.stop()
-		}
+	tests := []struct {
+		profile Profile
+		n       int
+	}{{LANFast, 2}, {LANFast, 3}, {LANFast, 10}, {LANFast, 30}, {Steady, 3}, {WAN, 3}}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%v of %d", tt.profile, tt.n), func(t *testing.T) { measure(t, tt.profile, tt.n) })
 	}
+}
+
+// measure cuts one of n members off, seven times.
+func measure(t *testing.T, p Profile, n int) {
+	w := newWorld(t)
+	w.profile, w.pace = p, p.pace()
+	s := w.cluster(n)
+	last := s[n-1]
+	for range 7 {
+		w.put(1, last)
+		cut := time.Now()
+		for _, one := range s[:n-1] {
+			w.await(one, names(s[:n-1]...)...)
+		}
+		gone := time.Since(cut)
+		w.await(last, names(last)...)
+		alone := time.Since(cut)
+		<-time.After(time.Second)
+		w.put(0, last)
+		healed := time.Now()
+		for _, one := range s {
+			w.await(one, names(s...)...)
+		}
+		t.Logf("seen dead by all after %v, alone after %v, whole again after %v", gone.Round(time.Millisecond),
+			alone.Round(time.Millisecond), time.Since(healed).Round(time.Millisecond))
+		<-time.After(time.Second)
+	}
+}
+
+// TestStarved prints how often a member of three is taken for dead although it
+// is not, for as long as HERALD_STARVE says. Keep the processors busy meanwhile.
+func TestStarved(t *testing.T) {
+	length, err := time.ParseDuration(os.Getenv("HERALD_STARVE"))
+	if err != nil {
+		t.Skip("set HERALD_STARVE to a duration to measure")
+	}
+	w := newWorld(t)
+	w.cluster(3)
+	before := w.logs.String()
+	<-time.After(length)
+	logs := strings.TrimPrefix(w.logs.String(), before)
+	t.Logf("%d members gone and %d suspected in %v", strings.Count(logs, "member gone"), strings.Count(logs, "Suspect "), length)
 }
 
 func TestLines(t *testing.T) {

@@ -1,6 +1,7 @@
 package members
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -77,15 +78,40 @@ func TestRing(t *testing.T) {
 	}
 }
 
-// A process may stand still for 0.4 s without being taken for dead, and in no
-// cluster of up to a hundred nodes does a suspicion take longer than 0.65 s.
+// A process may stand still for 0.6 s without being taken for dead, and in no
+// cluster of up to a hundred nodes does a suspicion take longer than 0.9 s. The
+// other profiles are slower by a factor.
 func TestTune(t *testing.T) {
-	for n := 2; n <= 100; n++ {
-		c := tune(Config{Node: "a", Addr: address(), Port: testPort}, n)
-		scale := max(1, math.Log10(float64(n))) // as memberlist does
-		got := time.Duration(float64(c.SuspicionMult) * scale * float64(c.ProbeInterval))
-		if got < 400*time.Millisecond || got > 650*time.Millisecond {
-			t.Errorf("%d nodes: suspicion lasts %v, want 0.4 s to 0.65 s", n, got)
+	tests := []struct {
+		profile Profile
+		factor  time.Duration
+	}{{0, 1}, {LANFast, 1}, {Steady, 2}, {WAN, 5}}
+	for _, tt := range tests {
+		for n := 2; n <= 100; n++ {
+			c := tune(Config{Node: "a", Addr: address(), Port: testPort, Profile: tt.profile}, n)
+			scale := max(1, math.Log10(float64(n))) // as memberlist does
+			got := time.Duration(float64(c.SuspicionMult) * scale * float64(c.ProbeInterval))
+			if got < 590*time.Millisecond*tt.factor || got > 900*time.Millisecond*tt.factor {
+				t.Errorf("%v, %d nodes: suspicion lasts %v, want 0.6 s to 0.9 s times %d", tt.profile, n, got, tt.factor)
+			}
 		}
+	}
+}
+
+func TestProfile(t *testing.T) {
+	for _, p := range []Profile{LANFast, Steady, WAN} {
+		if got, err := ParseProfile(p.String()); got != p || err != nil {
+			t.Errorf("ParseProfile(%q) = %v, %v, want %v", p.String(), got, err, p)
+		}
+	}
+	for _, name := range []string{"", "fast", "LAN-fast", "Profile(0)"} {
+		got, err := ParseProfile(name)
+		want := fmt.Sprintf("profile %q: want one of lan-fast, steady, wan", name)
+		if err == nil || err.Error() != want {
+			t.Errorf("ParseProfile(%q) = %v, %v, want error %q", name, got, err, want)
+		}
+	}
+	if got := Profile(0).String(); got != "Profile(0)" {
+		t.Errorf("zero Profile is %q", got)
 	}
 }

@@ -2,8 +2,6 @@ package members
 
 import (
 	"context"
-	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -20,9 +18,10 @@ type seeker struct {
 
 	searches map[string]*search // by node, of every peer but this one
 	settled  bool
+	gone     map[string]time.Time // since when nodes with records are no members
 
 	joinsC  chan struct{} // holds a token for each join in progress
-	triedC  chan *search
+	triedC  chan tried
 	tries   sync.WaitGroup
 	missing int // what the metric says
 }
@@ -35,6 +34,8 @@ type search struct {
 	next  time.Time // not to be tried before
 	tries int       // that have ended, since it was told of
 	busy  bool      // being tried
+	asks  int       // tries that ended while it was alive
+	heard bool      // what it knows has been heard, at a try
 	late  bool      // missing for long, which has been logged
 }
 
@@ -43,8 +44,9 @@ func newSeeker(l *List, m *memberlist.Memberlist, r *ring) *seeker {
 	return &seeker{
 		list: l, m: m, ring: r,
 		searches: map[string]*search{},
+		gone:     map[string]time.Time{},
 		joinsC:   make(chan struct{}, maxJoins),
-		triedC:   make(chan *search),
+		triedC:   make(chan tried),
 	}
 }
 
@@ -61,6 +63,10 @@ func (s *seeker) run(ctx context.Context) {
 		case t := <-s.triedC:
 			t.busy = false
 			t.tries++
+			t.search.heard = t.search.heard || t.heard
+			if s.list.Present()[t.peer.Node] {
+				t.asks++
+			}
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -75,6 +81,7 @@ func (s *seeker) run(ctx context.Context) {
 func (s *seeker) pass(ctx context.Context, now time.Time) (next time.Time) {
 	alive := aliveOf(s.m)
 	s.list.publish(alive)
+	s.bury(alive, now)
 	w := s.list.wanted()
 	next, used := s.ring.advance(now, *w.key)
 	if used {
@@ -114,10 +121,13 @@ func (s *seeker) seek(ctx context.Context, alive map[string]bool, now time.Time)
 	for _, t := range s.searches {
 		if alive[t.peer.Node] {
 			t.since, t.late = time.Time{}, false
-			continue
+			if !s.unheard(t) {
+				continue
+			}
+		} else {
+			missing++
+			s.miss(t, now)
 		}
-		missing++
-		s.miss(t, now)
 		switch {
 		case left || t.busy:
 		case now.Before(t.next):
@@ -133,6 +143,12 @@ func (s *seeker) seek(ctx context.Context, alive map[string]bool, now time.Time)
 		s.list.metrics.missing.Set(float64(missing))
 	}
 	return next
+}
+
+// unheard reports whether a peer is still to be asked for what it knows, which
+// is alive because others told of it, or it called itself.
+func (s *seeker) unheard(t *search) bool {
+	return !s.settled && !s.list.synced.Load() && !t.heard && t.asks < maxAsks
 }
 
 // miss takes note of a peer that is missing.
@@ -162,58 +178,24 @@ func (p pace) after(t *search) time.Duration {
 }
 
 // settle closes settledC once every peer is alive or has been looked for: once,
-// or, as long as nobody else is alive, as often as the pace says.
+// or, as long as nobody has told what the others know, as often as the pace
+// says. And if nobody has, each of those alive must have been asked in vain.
 func (s *seeker) settle(alive map[string]bool) {
 	if s.settled {
 		return
 	}
 	enough := s.list.pace.firstTries
-	for _, t := range s.searches {
-		if alive[t.peer.Node] {
-			enough = 1
-		}
+	if s.list.synced.Load() {
+		enough = 1
 	}
 	for _, t := range s.searches {
-		if !alive[t.peer.Node] && t.tries < enough {
+		if up := alive[t.peer.Node]; !up && t.tries < enough || up && s.unheard(t) {
 			return
 		}
 	}
 	s.settled = true
+	s.list.book.settle()
 	close(s.list.settledC)
-}
-
-// try reaches for a peer and says when it has.
-func (s *seeker) try(ctx context.Context, t *search) {
-	s.reach(ctx, t.peer)
-	select {
-	case s.triedC <- t:
-	case <-ctx.Done():
-	}
-}
-
-// reach sends a ping to a peer and, if it answers and is still missing then,
-// exchanges all that is known with it. Silence is what is to be expected of a
-// peer that is missing, and not reported.
-func (s *seeker) reach(ctx context.Context, p Peer) {
-	at := netip.AddrPortFrom(p.Addr, uint16(s.list.config.Port))
-	if _, err := s.m.Ping(p.Node, net.UDPAddrFromAddrPort(at)); err != nil {
-		return
-	}
-	select {
-	case s.joinsC <- struct{}{}:
-		defer func() { <-s.joinsC }()
-	case <-ctx.Done():
-		return
-	}
-	if s.list.Alive()[p.Node] || s.list.left.Load() || ctx.Err() != nil {
-		return
-	}
-	if _, err := s.m.Join([]string{p.Node + "/" + at.String()}); err != nil {
-		s.list.metrics.joins.WithLabelValues(outcomeFailed).Inc()
-		level.Debug(s.list.logger).Log("msg", "speaker not joined, will retry", "node", p.Node, "ip", p.Addr, "error", err)
-		return
-	}
-	s.list.metrics.joins.WithLabelValues(outcomeSucceeded).Inc()
 }
 
 // earlier returns the earlier of two times of which zero is never.

@@ -26,7 +26,7 @@ type pace struct {
 // speakers may learn of it later than each other without being lost, and as
 // early as one that starts with the new key alone should be heard.
 var defaultPace = pace{
-	first: 100 * time.Millisecond, firstTries: 3,
+	first: 100 * time.Millisecond, firstTries: 5,
 	again: 300 * time.Millisecond, late: 600 * time.Millisecond, long: time.Minute,
 	use: 3 * time.Second, forget: time.Minute,
 }
@@ -43,35 +43,32 @@ const largeCluster = 30
 //
 // A dead node is suspected at the end of the first probe it does not answer,
 // ProbeInterval after that began, and is dead SuspicionMult * ProbeInterval *
-// max(1, log10 n) later. With 100 ms and 4 that is about 0.55 s for up to ten
-// nodes and 0.75 s for thirty; with 3 it is 0.6 s for fifty and 0.85 s for a
-// hundred. The time of suspicion, never below 0.4 s, is how long a process may
-// stand still without being taken for dead. On two cores with six busy loops a
-// process was seen to stand still for 0.26 s; 0.32 s of suspicion once gave a
-// false alarm there. A single probe that is late does no harm.
+// max(1, log10 n) later. By the profile LANFast, with 100 ms and 6, that is
+// about 0.75 s for up to ten nodes and 1.05 s for thirty; with 4 it is 0.8 s for
+// fifty and 1 s for a hundred. Steady takes twice, WAN five times as long.
 //
-// The factor of 4 matters in small clusters. Of the same sum, four short probes
-// are better than three long ones: with three nodes memberlist then does not
-// wait for anybody to confirm a suspicion, who may be dead as well.
+// The time of suspicion, never below 0.6 s, is how long a process may stand
+// still without being taken for dead. On two cores with six busy loops a process
+// was seen to stand still for 0.26 s; 0.32 s of suspicion once gave a false
+// alarm there. A node that falls silent altogether is found by other means and
+// sooner, see SetSilent: what is left to suspicion is a process that is gone, or
+// stands still, while its node goes on forwarding, and there haste does harm and
+// little good. A single probe that is late does no harm.
+//
+// The factor of 6 matters in small clusters. Of the same sum, many short probes
+// are better than few long ones: with fewer than six nodes memberlist then does
+// not wait for anybody to confirm a suspicion, who may be dead as well.
 func tune(c Config, peers int) *memberlist.Config {
 	out := memberlist.DefaultLANConfig()
 	out.Name, out.Label = c.Node, c.Label
 	out.BindAddr, out.AdvertiseAddr = c.Addr.String(), c.Addr.String()
 	out.BindPort, out.AdvertisePort = c.Port, c.Port
 
-	out.ProbeInterval = 100 * time.Millisecond
-	out.ProbeTimeout = 50 * time.Millisecond
-	out.SuspicionMult = 4
-	if peers > largeCluster {
-		out.SuspicionMult = 3
-	}
+	c.Profile.set(out, peers)
 	out.SuspicionMaxTimeoutMult = 2
-	out.GossipInterval = 20 * time.Millisecond
 	// A machine that notices it is slow probes up to three times as slowly; the
 	// usual eight times would make it blind when many die at once.
 	out.AwarenessMaxMultiplier = 3
-	// A TCP connection to the dead must not hold anything up.
-	out.TCPTimeout = 500 * time.Millisecond
 	// The full exchange mends what lost packets left behind.
 	out.PushPullInterval = 10 * time.Second
 	// The dead are forgotten only when nobody can still believe them alive.

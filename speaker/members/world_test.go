@@ -46,16 +46,18 @@ type station struct {
 // A world is the network that the stations of a test share. It can be cut: then
 // each side reaches itself alone.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	pace  pace
 	label string
-	logs  syncBuffer
+	// profile is that of all its stations.
+	profile Profile
+	logs    syncBuffer
 
 	mu    sync.Mutex
 	sides map[string]int // by host; those not named are on side 0
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	return &world{t: t, pace: defaultPace, sides: map[string]int{}}
 }
@@ -79,7 +81,7 @@ func (w *world) cut(a, b string) bool {
 // list returns a List of this world that does not run.
 func (w *world) list(p Peer) *List {
 	l := New(Config{
-		Node: p.Node, Addr: p.Addr, Port: testPort, Label: w.label,
+		Node: p.Node, Addr: p.Addr, Port: testPort, Label: w.label, Profile: w.profile,
 		Logger: log.NewLogfmtLogger(&w.logs), Registerer: prometheus.NewRegistry(),
 	})
 	l.pace = w.pace

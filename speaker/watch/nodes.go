@@ -50,19 +50,16 @@ func condition(n *corev1.Node, t corev1.NodeConditionType, absent corev1.Conditi
 }
 
 // judge returns the nodes for an Input, those that are not Ready marked as
-// such where that counts. yields names the nodes whose speakers have told that
-// they see it.
+// such where that counts.
 //
-// A node whose kubelet is dead or unwell should not attract traffic. But a
-// node is not Ready, too, when it merely cannot reach the API server, and then
-// nothing may move, because its speaker would go on announcing: it does not
-// learn of it. So a node that is not Ready loses its addresses once its own
-// speaker has said that it sees that; by then all of them have the same facts.
+// A node whose kubelet is dead or unwell should not attract traffic. A node is
+// not Ready, too, when it merely cannot reach the API server; its speaker does
+// not learn of it then, keeps what it holds, and is left with it.
 //
 // And when most nodes are not Ready, it is the control plane that is ill. So
 // it counts only while at least half of the nodes that could announce (nothing
 // else against them, their speaker alive) are Ready.
-func judge(hosts []host, alive, yields map[string]bool) []desired.Node {
+func judge(hosts []host, alive map[string]bool) []desired.Node {
 	able, ready := 0, 0
 	for i := range hosts {
 		if hosts[i].Unavailable != 0 || !alive[hosts[i].Name] {
@@ -77,7 +74,7 @@ func judge(hosts []host, alive, yields map[string]bool) []desired.Node {
 	out := make([]desired.Node, 0, len(hosts))
 	for i := range hosts {
 		n := hosts[i].Node
-		if n.Unavailable == 0 && hosts[i].notReady && yields[n.Name] && counts {
+		if n.Unavailable == 0 && hosts[i].notReady && counts {
 			n.Unavailable = desired.NodeNotReady
 		}
 		out = append(out, n)

@@ -78,44 +78,39 @@ func TestJudge(t *testing.T) {
 	everyone := map[string]bool{"a": true, "b": true, "c": true, "d": true}
 
 	tests := []struct {
-		name   string
-		hosts  []host
-		alive  map[string]bool
-		yields map[string]bool
-		want   map[string]desired.Reason // of those that are unavailable
+		name  string
+		hosts []host
+		alive map[string]bool
+		want  map[string]desired.Reason // of those that are unavailable
 	}{
-		{"all ready", []host{ready("a"), ready("b")}, everyone, nil, map[string]desired.Reason{}},
+		{"all ready", []host{ready("a"), ready("b")}, everyone, map[string]desired.Reason{}},
 		{
-			"one of three is not", []host{ready("a"), unready("b"), ready("c")}, everyone, everyone,
+			"one of three is not", []host{ready("a"), unready("b"), ready("c")}, everyone,
 			map[string]desired.Reason{"b": desired.NodeNotReady},
 		},
 		{
-			"one of three is not, and its speaker does not know", []host{ready("a"), unready("b"), ready("c")}, everyone,
-			map[string]bool{"a": true}, map[string]desired.Reason{},
-		},
-		{
-			"one of two is not", []host{ready("a"), unready("b")}, everyone, everyone,
+			"one of two is not", []host{ready("a"), unready("b")}, everyone,
 			map[string]desired.Reason{"b": desired.NodeNotReady},
 		},
-		{"the only one is not", []host{unready("a")}, everyone, everyone, map[string]desired.Reason{}},
+		{"the only one is not", []host{unready("a")}, everyone, map[string]desired.Reason{}},
 		{
-			"none is: the control plane is ill", []host{unready("a"), unready("b"), unready("c")}, everyone, everyone,
+			"none is: the control plane is ill", []host{unready("a"), unready("b"), unready("c")}, everyone,
 			map[string]desired.Reason{},
 		},
-		{"most are not", []host{ready("a"), unready("b"), unready("c")}, everyone, everyone, map[string]desired.Reason{}},
+		{"most are not", []host{ready("a"), unready("b"), unready("c")}, everyone, map[string]desired.Reason{}},
 		{
-			"excluded nodes do not vote", []host{gone("a"), unready("b"), unready("c")}, everyone, everyone,
+			"excluded nodes do not vote", []host{gone("a"), unready("b"), unready("c")}, everyone,
 			map[string]desired.Reason{"a": desired.NodeExcluded},
 		},
 		{
 			"nor do those without a speaker", []host{ready("a"), ready("x"), unready("b")},
-			map[string]bool{"b": true}, everyone, map[string]desired.Reason{},
+			map[string]bool{"b": true}, map[string]desired.Reason{},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := map[string]desired.Reason{}
-			for _, n := range judge(tt.hosts, tt.alive, tt.yields) {
+			for _, n := range judge(tt.hosts, tt.alive) {
 				if n.Unavailable != 0 {
 					got[n.Name] = n.Unavailable
 				}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,7 +25,7 @@ const (
 	retryFirst = 100 * time.Millisecond // after a failure
 	retryLast  = 5 * time.Second        // after many in a row
 	paceMost   = 100 * time.Millisecond // between passes without hurry
-	paceShare  = 4                      // of a pass's own duration to rest after it
+	paceShare  = 9                      // of a pass's own duration to rest after it
 )
 
 // Reconcile makes one pass: it reads the cluster from the cache, decides, and
@@ -71,11 +72,9 @@ func (w *World) pace(ctx context.Context) bool {
 
 // facts are what a pass has read of the cluster.
 type facts struct {
-	hosts  []host
-	uid    types.UID // of the own Node
-	unwell bool      // whether that is not Ready
-	yields map[string]bool
-	alive  map[string]bool
+	hosts []host
+	uid   types.UID // of the own Node
+	alive map[string]bool
 }
 
 // pass makes a pass at the time now, and returns when to make the next one if
@@ -99,27 +98,54 @@ func (w *World) pass(ctx context.Context, now time.Time) time.Duration {
 	}
 
 	f.alive = w.Members.Alive()
-	state := w.computer.Compute(desired.Input{
-		Node:     w.Node,
-		Config:   w.config,
-		Services: w.catalogue.services,
-		Nodes:    judge(f.hosts, f.alive, f.yields),
-		Alive:    f.alive,
-		Links:    w.links,
-	})
+	settled := w.follow(now, f.alive)
+	state := w.computer.Compute(w.input(f.hosts, f.alive, now))
 	allowed, release := w.hold.pass(surroundings{
 		now:      now,
 		others:   othersAlive(f.alive, w.Node),
 		expected: othersAmong(w.peers, w.Node),
 		links:    w.links,
 	}, state.Layer2)
-	errs.add(stepAnnounce, w.Layer2.Set(ctx, allowed))
+	over, err := w.announce(ctx, now, allowed, &state)
+	errs.add(stepAnnounce, err)
 
 	w.logChanges(&state, allowed)
 	w.announced = allowed
 	expiry := w.report(f, now)
 	w.metrics.pass(time.Since(now), len(w.catalogue.services), &state, len(allowed))
-	return w.settle(errs, earliest(now, release, expiry, w.recall.expiry()))
+	return w.settle(errs, earliest(now, settled, release, over, expiry, w.recall.expiry()))
+}
+
+// steadyAfter is how long the same speakers must have been alive for each to
+// have heard what all the others know.
+const steadyAfter = 3 * time.Second
+
+// follow takes note of who is alive, and returns when they count as steady;
+// zero when they do.
+func (w *World) follow(now time.Time, alive map[string]bool) time.Time {
+	if w.alive == nil || !maps.Equal(w.alive, alive) {
+		w.alive, w.changed = alive, now
+	}
+	if at := w.changed.Add(steadyAfter); now.Before(at) {
+		return at
+	}
+	return time.Time{}
+}
+
+// input returns what decisions depend on, given who is alive.
+func (w *World) input(hosts []host, alive map[string]bool, now time.Time) desired.Input {
+	return desired.Input{
+		Node:      w.Node,
+		Config:    w.config,
+		Services:  w.catalogue.services,
+		Nodes:     judge(hosts, alive),
+		Alive:     alive,
+		Expected:  othersAmong(w.peers, w.Node) + 1,
+		Links:     w.links,
+		PeerLinks: w.Members.Links(),
+		Claims:    w.Members.Claims(),
+		Steady:    now.Sub(w.changed) >= steadyAfter,
+	}
 }
 
 // read lists what the cluster has, from the cache, and brings the catalogue
@@ -150,14 +176,9 @@ func (w *World) read(ctx context.Context) (facts, error) {
 		h := hostOf(&nodes.Items[i])
 		f.hosts = append(f.hosts, h)
 		if h.Name == w.Node {
-			f.uid, f.unwell = nodes.Items[i].UID, h.notReady
+			f.uid = nodes.Items[i].UID
 		}
 	}
-	yields, err := w.yieldsOf(ctx)
-	if err != nil {
-		return f, err
-	}
-	f.yields = yields
 	peers := peersOf(endpoints.Items, w.serviceName(), w.GossipAddress)
 	if w.peers == nil || !slices.Equal(w.peers, peers) {
 		w.peers = append([]Peer{}, peers...)
@@ -204,6 +225,7 @@ func (w *World) refreshLinks() error {
 		return fmt.Errorf("list links: %w", err)
 	}
 	w.links = links
+	w.Members.SetLinks(links)
 	return nil
 }
 
@@ -220,7 +242,7 @@ func (w *World) report(f facts, now time.Time) time.Time {
 		return expiry // a status belongs to a Node
 	}
 	w.publisher.publish(reportOf(telling{
-		node: w.Node, uid: f.uid, unwell: f.unwell, generation: w.generation, alive: f.alive,
+		node: w.Node, uid: f.uid, generation: w.generation, alive: f.alive,
 		led: led, conflicts: conflicts, announced: w.announced, ref: w.catalogue.ref,
 	}))
 	return expiry

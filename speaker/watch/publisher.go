@@ -136,13 +136,8 @@ func (p *publisher) converge(ctx context.Context, r *report) error {
 	if p.told == nil { // first: what was announced before the start is no news
 		p.told = p.object.Status.DeepCopy()
 	}
-	if !equality.Semantic.DeepEqual(p.object.OwnerReferences, want.OwnerReferences) ||
-		p.object.Labels[labelYielding] != want.Labels[labelYielding] {
+	if !equality.Semantic.DeepEqual(p.object.OwnerReferences, want.OwnerReferences) {
 		p.object.OwnerReferences = want.OwnerReferences
-		metav1.SetMetaDataLabel(&p.object.ObjectMeta, labelYielding, want.Labels[labelYielding])
-		if !r.yielding {
-			delete(p.object.Labels, labelYielding)
-		}
 		if err := p.client.Update(ctx, p.object); err != nil {
 			return err
 		}
@@ -157,14 +152,10 @@ func (p *publisher) converge(ctx context.Context, r *report) error {
 // metadata returns that of the SpeakerStatus of a report. It belongs to its
 // Node and goes with it.
 func metadata(node string, r *report) metav1.ObjectMeta {
-	m := metav1.ObjectMeta{
+	return metav1.ObjectMeta{
 		Name:            node,
 		OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: node, UID: r.node}},
 	}
-	if r.yielding {
-		m.Labels = map[string]string{labelYielding: yielding}
-	}
-	return m
 }
 
 // load reads the object, or creates it when there is none.

@@ -118,7 +118,7 @@ func leading(ips ...string) *report {
 		addr := netip.MustParseAddr(ip)
 		t.led = append(t.led, Led{Address: addr, Interfaces: []string{"eth0"}, Since: time.Unix(1000, 500)})
 		t.announced = append(t.announced, desired.Layer2Address{
-			Address: addr, Interfaces: []string{"eth0"}, Services: []string{"default/" + ip},
+			Address: addr, Interfaces: []string{"eth0"}, Services: []string{"default/" + ip}, Cause: desired.Placed,
 		})
 	}
 	return reportOf(t)
@@ -160,7 +160,7 @@ func TestPublisherWritesStatus(t *testing.T) {
 				Summary: v1beta1.SpeakerSummary{Members: 2, Layer2Addresses: 1},
 				Members: []string{"a", "b"},
 				Layer2: []v1beta1.Layer2Status{{
-					Address: "192.0.2.1", Interfaces: []string{"eth0"}, Services: []string{"default/192.0.2.1"},
+					Address: "192.0.2.1", Interfaces: []string{"eth0"}, Services: []string{"default/192.0.2.1"}, Cause: "Placed",
 					Since: metav1.NewTime(time.Unix(1000, 0)),
 				}},
 			},
@@ -214,19 +214,19 @@ func TestPublisherRestoresAndRetries(t *testing.T) {
 			t.Errorf("%d addresses in the status, want 1", len(s.Status.Layer2))
 		}
 
-		// Its Node has been replaced, and is not Ready.
+		// Its Node has been replaced.
 		r := leading("192.0.2.1")
-		r.node, r.yielding = "other-uid", true
+		r.node = "other-uid"
 		p.publish(r)
 		elapse(2 * time.Second)
 		s = a.status(t, "a")
-		if s.OwnerReferences[0].UID != "other-uid" || s.Labels[labelYielding] != yielding {
-			t.Errorf("owner %v, labels %v", s.OwnerReferences, s.Labels)
+		if s.OwnerReferences[0].UID != "other-uid" {
+			t.Errorf("owner %v", s.OwnerReferences)
 		}
 		p.publish(leading())
 		elapse(2 * time.Second)
-		if s = a.status(t, "a"); s.Labels[labelYielding] != "" || len(s.Status.Layer2) != 0 {
-			t.Errorf("labels %v, addresses %v; want none", s.Labels, s.Status.Layer2)
+		if s = a.status(t, "a"); len(s.Status.Layer2) != 0 {
+			t.Errorf("addresses %v, want none", s.Status.Layer2)
 		}
 	})
 }

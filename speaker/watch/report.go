@@ -38,10 +38,8 @@ type Conflict struct {
 // and what events are about. It is never written after it is made.
 type report struct {
 	status v1beta1.SpeakerStatusStatus
-	// node is the UID of the Node that owns the status, and yielding whether
-	// the status is to have the label that says that the node is not Ready.
-	node     types.UID
-	yielding bool
+	// node is the UID of the Node that owns the status.
+	node types.UID
 	// services refers to every Service in the status by its key.
 	services map[string]corev1.ObjectReference
 }
@@ -50,7 +48,6 @@ type report struct {
 type telling struct {
 	node       string
 	uid        types.UID
-	unwell     bool
 	generation string
 	alive      map[string]bool
 	led        []Led
@@ -61,26 +58,27 @@ type telling struct {
 
 // reportOf makes the report.
 func reportOf(t telling) *report {
-	r := &report{node: t.uid, yielding: t.unwell, services: map[string]corev1.ObjectReference{}}
-	holders := make(map[netip.Addr][]string, len(t.announced))
+	r := &report{node: t.uid, services: map[string]corev1.ObjectReference{}}
+	announced := make(map[netip.Addr]*desired.Layer2Address, len(t.announced))
 	for i := range t.announced {
-		holders[t.announced[i].Address] = t.announced[i].Services
+		announced[t.announced[i].Address] = &t.announced[i]
 	}
 	led := slices.SortedFunc(slices.Values(t.led), func(a, b Led) int { return a.Address.Compare(b.Address) })
 	for _, l := range led[:min(len(led), maxListed)] {
-		r.status.Layer2 = append(r.status.Layer2, v1beta1.Layer2Status{
-			Address:    l.Address.String(),
-			Interfaces: l.Interfaces,
-			Services:   holders[l.Address],
-			Since:      seconds(l.Since),
-		})
-		r.refer(holders[l.Address], t.ref)
+		status := v1beta1.Layer2Status{Address: l.Address.String(), Interfaces: l.Interfaces, Since: seconds(l.Since)}
+		if a := announced[l.Address]; a != nil {
+			status.Services, status.Cause = a.Services, a.Cause.String()
+			r.refer(a.Services, t.ref)
+		}
+		r.status.Layer2 = append(r.status.Layer2, status)
 	}
 	for _, c := range t.conflicts {
 		r.status.Conflicts = append(r.status.Conflicts, v1beta1.AddressConflict{
 			Address: c.Address.String(), MAC: c.MAC, Interface: c.Interface, LastSeen: metav1.NewTime(c.At.Truncate(time.Minute)),
 		})
-		r.refer(holders[c.Address], t.ref)
+		if a := announced[c.Address]; a != nil {
+			r.refer(a.Services, t.ref)
+		}
 	}
 	r.status.Node, r.status.ConfigGeneration = t.node, t.generation
 	r.status.Members = living(t.alive)

@@ -87,8 +87,6 @@ func (s *sightings) current(now time.Time, announced []desired.Layer2Address) (o
 
 // announces reports whether an address is in a sorted list.
 func announces(list []desired.Layer2Address, addr netip.Addr) bool {
-	_, found := slices.BinarySearchFunc(list, addr, func(a desired.Layer2Address, addr netip.Addr) int {
-		return a.Address.Compare(addr)
-	})
+	_, found := slices.BinarySearchFunc(list, addr, compareAddress)
 	return found
 }

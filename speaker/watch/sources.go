@@ -22,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/heraldlb/herald/api/v1beta1"
 	"github.com/heraldlb/herald/internal/kube"
 )
 
@@ -40,11 +39,6 @@ func (w *World) Add(mgr manager.Manager) error {
 	if err := kube.Prepare(mgr, kinds...); err != nil {
 		return err
 	}
-	yields, err := addYields(mgr, w.Logger)
-	if err != nil {
-		return err
-	}
-	w.statuses = yields
 	w.publisher = newPublisher(w, &direct{Reader: mgr.GetAPIReader(), Client: mgr.GetClient()},
 		mgr.GetEventRecorder(name))
 	if err := mgr.Add(manager.RunnableFunc(w.publisher.Start)); err != nil {
@@ -68,7 +62,7 @@ func (w *World) Add(mgr manager.Manager) error {
 	if err != nil {
 		return fmt.Errorf("make controller: %w", err)
 	}
-	for _, s := range w.sources(mgr.GetCache(), yields) {
+	for _, s := range w.sources(mgr.GetCache()) {
 		if err := c.Watch(s); err != nil {
 			return fmt.Errorf("watch: %w", err)
 		}
@@ -93,7 +87,7 @@ func (d *direct) List(ctx context.Context, list client.ObjectList, opts ...clien
 }
 
 // sources are everything that asks for a pass.
-func (w *World) sources(c, yields cache.Cache) []source.Source {
+func (w *World) sources(c cache.Cache) []source.Source {
 	ask := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{world}
 	})
@@ -105,9 +99,6 @@ func (w *World) sources(c, yields cache.Cache) []source.Source {
 		source.Kind(c, client.Object(&corev1.Service{}), ask, w.services()),
 		source.Kind(c, client.Object(&discoveryv1.EndpointSlice{}), ask, w.endpoints()),
 		source.Kind(c, client.Object(&corev1.Node{}), ask, nodes()),
-		source.Kind(yields, client.Object(&v1beta1.SpeakerStatus{}), ask, predicate.Funcs{
-			UpdateFunc: func(event.UpdateEvent) bool { return false }, // what matters is whether it is there
-		}),
 		source.Func(w.followMembers),
 	}
 	for _, kind := range kube.ConfigKinds() {
@@ -168,17 +159,22 @@ func nodes() predicate.Predicate {
 // conflicts change, until ctx ends.
 func (w *World) followMembers(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	go func() {
-		settled := w.Members.Settled()
+		settled, alive := w.Members.Settled(), w.Members.Alive()
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-w.Members.Changed():
-				hurry(w.urgentC)
+				// Claims come by the thousand, and can wait for a pass to end.
+				if now := w.Members.Alive(); !maps.Equal(alive, now) {
+					alive = now
+					hurry(w.urgentC)
+				}
 			case <-settled:
 				settled = nil // a closed channel is always ready
 			case <-w.linksC:
 				w.linksStale.Store(true)
+			case <-w.Layer2.Changed():
 			}
 			q.Add(world)
 		}

@@ -26,26 +26,52 @@ type Members interface {
 	// SetKey tells the secret that gossip is encrypted by, at first and when
 	// it changes.
 	SetKey(secret []byte) error
-	// Alive has the names of the nodes whose speakers are alive. It is frozen.
+	// SetLinks tells the others which links this node can announce on.
+	SetLinks(links []desired.Link)
+	// Claim takes note of claims, at once, and tells the others.
+	Claim(claims []desired.Claim)
+	// Forget drops the claims of addresses for which keep is false.
+	Forget(keep func(netip.Addr) bool)
+	// Present has the names of the members, of which some may be silent.
+	Present() map[string]bool
+	// Alive has the names of the nodes whose speakers are alive, Claims the best
+	// claim of each address, and Links what the others that are alive told of
+	// their links. All of them are frozen.
 	Alive() map[string]bool
-	// Changed gets a token after every change of Alive.
+	Claims() *desired.Claims
+	Links() map[string][]desired.Link
+	// Changed gets a token after every change of one of these.
 	Changed() <-chan struct{}
-	// Settled is closed once the peers have been looked for the first time.
+	// Settled is closed once the peers have been looked for the first time, and
+	// what they know has been learned.
 	Settled() <-chan struct{}
 	// Leave tells the others that this speaker goes, and waits for that at
 	// most as long as the timeout.
 	Leave(timeout time.Duration) error
 }
 
+// A Sentry finds nodes that fall silent, and tells the members of them.
+type Sentry interface {
+	// SetMembers tells where the members are, this one included; nil when it
+	// leaves. The map is not written to any more.
+	SetMembers(members map[string]netip.Addr)
+}
+
 // Layer2 answers for addresses on the links of this node.
 type Layer2 interface {
 	// Set makes want the addresses that are answered for.
 	Set(ctx context.Context, want []desired.Layer2Address) error
+	// SetFellows tells the Ethernet addresses of the other speakers' nodes, with
+	// their names. What those claim is settled by gossip.
+	SetFellows(fellows map[[6]byte]string)
 	// Drain goes on answering until other stations have claimed the addresses,
 	// or ctx ends. Set is not called after it.
 	Drain(ctx context.Context) error
 	// Led returns the addresses that are answered for.
 	Led() []Led
+	// Changed gets a token when Led has changed by itself: an address that was
+	// given away was taken, or one that another station had is free.
+	Changed() <-chan struct{}
 	// NextConflict waits until another station is seen to claim an address
 	// that is answered for; it returns false when ctx ends first.
 	NextConflict(ctx context.Context) (Conflict, bool)
@@ -63,6 +89,7 @@ type Config struct {
 	GossipAddress netip.Addr
 
 	Members Members
+	Sentry  Sentry
 	Layer2  Layer2
 	// Links lists the network interfaces of this node, and WatchLinks puts a
 	// token into changed, which has room for one, whenever they may have
@@ -80,8 +107,8 @@ type World struct {
 	Config
 	metrics   *metrics
 	publisher *publisher
-	// cluster and statuses read from caches, the latter from that of addYields.
-	cluster, statuses client.Reader
+	// cluster reads from a cache.
+	cluster client.Reader
 
 	linksC     chan struct{} // the links may have changed
 	urgentC    chan struct{} // a member came or went: do not wait
@@ -108,6 +135,7 @@ type passes struct {
 	computer  desired.Computer
 	start     start
 	hold      hold
+	handover  handover
 	sightings sightings
 	recall    recall
 
@@ -115,9 +143,14 @@ type passes struct {
 	generation string
 	verdicts   map[string]config.Verdict // of objects that are not valid
 
-	links []desired.Link
-	peers []Peer
-	key   []byte
+	links   []desired.Link
+	peers   []Peer
+	key     []byte
+	fellows map[[6]byte]string
+	watched map[string]netip.Addr // what Sentry was told
+	alive   map[string]bool       // at the last pass,
+	changed time.Time             // when that was new
+	forgot  time.Time             // when claims were last looked through
 
 	announced []desired.Layer2Address
 	troubles  map[string]string // the error of a step that was logged last

@@ -33,6 +33,8 @@ type fakeMembers struct {
 	keys     []string
 	peers    []Peer
 	left     bool
+	claims   *desired.Claims
+	peerLink map[string][]desired.Link
 	changedC chan struct{}
 	settledC chan struct{}
 }
@@ -63,9 +65,31 @@ func (m *fakeMembers) Alive() map[string]bool {
 	defer m.mu.Unlock()
 	return m.alive
 }
-func (m *fakeMembers) Changed() <-chan struct{}  { return m.changedC }
+func (m *fakeMembers) Present() map[string]bool         { return m.Alive() }
+func (m *fakeMembers) Changed() <-chan struct{}         { return m.changedC }
+func (m *fakeMembers) SetLinks([]desired.Link)          {}
+func (m *fakeMembers) Forget(func(netip.Addr) bool)     {}
+func (m *fakeMembers) Links() map[string][]desired.Link { return m.peerLink }
+
+func (m *fakeMembers) Claim(claims []desired.Claim) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.claims = m.claims.With(claims...)
+}
+
+func (m *fakeMembers) Claims() *desired.Claims {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.claims
+}
+
 func (m *fakeMembers) Settled() <-chan struct{}  { return m.settledC }
 func (m *fakeMembers) Leave(time.Duration) error { m.left = true; return nil }
+
+// fakeSentry is a Sentry by hand.
+type fakeSentry struct{ members map[string]netip.Addr }
+
+func (s *fakeSentry) SetMembers(m map[string]netip.Addr) { s.members = m }
 
 // fakeLayer2 is Layer2 by hand.
 type fakeLayer2 struct {
@@ -75,6 +99,8 @@ type fakeLayer2 struct {
 	err     error
 	drained bool
 	seenC   chan Conflict
+
+	changedC chan struct{}
 }
 
 func (l *fakeLayer2) NextConflict(ctx context.Context) (Conflict, bool) {
@@ -92,6 +118,9 @@ func (l *fakeLayer2) Set(_ context.Context, want []desired.Layer2Address) error 
 	l.set, l.sets = want, l.sets+1
 	return l.err
 }
+
+func (l *fakeLayer2) SetFellows(map[[6]byte]string) {}
+func (l *fakeLayer2) Changed() <-chan struct{}      { return l.changedC }
 
 func (l *fakeLayer2) Drain(ctx context.Context) error {
 	l.drained = true
@@ -124,6 +153,7 @@ type bench struct {
 	api     *api
 	members *fakeMembers
 	layer2  *fakeLayer2
+	sentry  *fakeSentry
 	links   []desired.Link
 }
 
@@ -148,16 +178,16 @@ func newBench(t testing.TB, more ...client.Object) *bench {
 			n.UID = types.UID("uid-of-" + n.Name)
 		}
 	}
-	b := &bench{api: newAPI(t, objects...), members: newFakeMembers("a"), layer2: &fakeLayer2{}, links: linksOf("up")}
+	b := &bench{api: newAPI(t, objects...), members: newFakeMembers("a"), layer2: &fakeLayer2{}, sentry: &fakeSentry{}, links: linksOf("up")}
 	b.World = New(Config{
 		Node: "a", Namespace: "herald-system", Class: v1beta1.ClassHerald,
 		GossipAddress: netip.MustParseAddr("10.0.0.1"),
-		Members:       b.members, Layer2: b.layer2,
+		Members:       b.members, Layer2: b.layer2, Sentry: b.sentry,
 		Links:      func() ([]desired.Link, error) { return b.links, nil },
 		WatchLinks: func(ctx context.Context, _ chan<- struct{}) error { <-ctx.Done(); return nil },
 		Logger:     log.NewNopLogger(), Registerer: prometheus.NewRegistry(),
 	})
-	b.cluster, b.statuses = b.api, b.api
+	b.cluster = b.api
 	b.publisher = newPublisher(b.World, b.api, &recorder{})
 	close(b.members.settledC)
 	return b
@@ -191,10 +221,14 @@ func (b *bench) expect(t *testing.T, when, want string) {
 func TestPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
+		if next := b.reconcile(t); next != steadyAfter {
+			t.Errorf("next pass after %v, want %v", next, steadyAfter)
+		}
+		b.expect(t, "alone", "192.0.2.1")
+		elapse(steadyAfter)
 		if next := b.reconcile(t); next != 0 {
 			t.Errorf("next pass after %v, want none", next)
 		}
-		b.expect(t, "alone", "192.0.2.1")
 		want := []Peer{{"a", netip.MustParseAddr("10.0.0.1")}, {"b", netip.MustParseAddr("10.0.0.2")}}
 		if diff := cmp.Diff(want, b.members.peers, compareAddrs); diff != "" {
 			t.Errorf("peers (-want +got):\n%s", diff)
@@ -276,6 +310,7 @@ func TestPassFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.reconcile(t)
+		elapse(steadyAfter)
 
 		b.cluster = failing{b.api}
 		b.configStale.Store(true)
@@ -312,7 +347,8 @@ func (failing) List(context.Context, client.ObjectList, ...client.ListOption) er
 	return errors.New("no")
 }
 
-// A cut-off node holds new addresses back, and its cable is put back.
+// A node that was cut off holds new addresses back when its cable is put back,
+// until it has learned that the others have a better right to them.
 func TestPassHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		more := lb("more", "", "192.0.2.7")
@@ -342,41 +378,47 @@ func TestPassHolds(t *testing.T) {
 		b.members.set("a", "b")
 		next := b.reconcile(t)
 		b.expect(t, "the other is back", "")
+		for _, addr := range []string{"192.0.2.1", "192.0.2.7"} {
+			c := b.members.Claims().Of(netip.MustParseAddr(addr))
+			if c.Node != "a" || !c.Weak {
+				t.Errorf("claim = %+v, want a weak one of node a", c)
+			}
+			b.members.Claim([]desired.Claim{{Address: c.Address, Node: "b", Epoch: c.Epoch + 1}})
+		}
 		elapse(next)
 		b.reconcile(t)
-		b.expect(t, "after it has settled", own)
+		b.expect(t, "after it has settled", "")
 	})
 }
 
-// A node that is not Ready gives way once its speaker has told so.
-func TestPassYields(t *testing.T) {
+// A node that is not Ready gives its addresses away, and answers for them until
+// they have been taken.
+func TestPassHandsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
+		b.reconcile(t)
 		b.members.set("a", "b")
-		winner := map[bool]string{true: "a", false: "b"}
 		b.reconcile(t)
-		holder := winner[b.layer2.announced() != ""]
+		b.expect(t, "it was here first", "192.0.2.1")
+		if len(b.sentry.members) != 2 {
+			t.Errorf("members to be watched = %v, want two", b.sentry.members)
+		}
 
-		ill := node(holder, readiness(corev1.ConditionUnknown))
-		if err := b.api.Status().Update(t.Context(), ill); err != nil {
+		if err := b.api.Status().Update(t.Context(), node("a", readiness(corev1.ConditionUnknown))); err != nil {
 			t.Fatal(err)
 		}
-		before := b.layer2.announced()
-		b.reconcile(t)
-		b.expect(t, "nobody has told", before)
-		if holder == "a" && !b.publisher.latest.Load().yielding {
-			t.Error("the speaker does not tell")
+		next := b.reconcile(t)
+		b.expect(t, "not taken yet", "192.0.2.1")
+		if !b.layer2.set[0].Yield || next != drainTimeout {
+			t.Errorf("yields %t, next pass after %v; want true, %v", b.layer2.set[0].Yield, next, drainTimeout)
 		}
-		told := &v1beta1.SpeakerStatus{ObjectMeta: metav1.ObjectMeta{Name: holder, Labels: map[string]string{labelYielding: yielding}}}
-		if err := b.api.Create(t.Context(), told); err != nil {
-			t.Fatal(err)
+		addr := netip.MustParseAddr("192.0.2.1")
+		if c := b.members.Claims().Of(addr); c.Node != "b" || c.Epoch != 2 {
+			t.Errorf("claim = %+v, want node b in epoch 2", c)
 		}
+		b.layer2.set = nil // taken
 		b.reconcile(t)
-		elapse(settleHold)
-		b.reconcile(t)
-		if after := b.layer2.announced(); after == before {
-			t.Errorf("announced %q still", after)
-		}
+		b.expect(t, "taken", "")
 	})
 }
 
@@ -445,7 +487,7 @@ func TestPace(t *testing.T) {
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.layer2.seenC = make(chan Conflict)
+		b.layer2.seenC, b.layer2.changedC = make(chan Conflict), make(chan struct{})
 		ctx, cancel := context.WithCancel(t.Context())
 		q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 		defer q.ShutDown()
@@ -475,6 +517,8 @@ func TestFollow(t *testing.T) {
 		}
 		b.layer2.seenC <- Conflict{Address: netip.MustParseAddr("192.0.2.1"), MAC: "x", At: time.Now()}
 		asked("conflict")
+		b.layer2.changedC <- struct{}{}
+		asked("taken")
 
 		cancel()
 		if err := <-done; err != nil {
