@@ -114,6 +114,12 @@ spec: {addresses: [%s], autoAssign: false}
 	return r.reached(ctx, steady(slices.Concat(r.segments, r.seconds)))
 }
 
+// removeMeasured deletes the Services that faults are measured with.
+func (r *run) removeMeasured(ctx context.Context) error {
+	_, err := r.Kubectl(ctx, "", "delete", "service", "first", "second")
+	return err
+}
+
 // prefer lets some nodes announce everything, and one of them rather than the
 // others.
 func (r *run) prefer(ctx context.Context, node string, of ...string) error {
