@@ -160,7 +160,7 @@ func (f *findings) exclude(o *v1beta1.IPAddressPool, all spans) spans {
 	}
 	var rest spans
 	for _, s := range all {
-		for _, r := range iprange.Subtract([]iprange.Range{s.Range}, cut) {
+		for _, r := range iprange.Subtract([]iprange.Range{s.given()}, cut) {
 			left := s
 			left.Range = r
 			rest = append(rest, left)

@@ -158,7 +158,7 @@ func TestPoolValues(t *testing.T) {
 	for _, r := range b.Ranges {
 		ranges = append(ranges, r.String())
 	}
-	if d := cmp.Diff([]string{"10.2.0.0-10.2.0.99", "10.2.0.104-10.2.0.254", "fd00::/120"}, ranges); d != "" {
+	if d := cmp.Diff([]string{"10.2.0.0-10.2.0.99", "10.2.0.104-10.2.0.254", "fd00::1-fd00::ff"}, ranges); d != "" {
 		t.Errorf("ranges (-want +got)\n%s", d)
 	}
 	if b.AutoAssign || !b.AvoidBuggyIPs || b.Cooldown != 90*time.Second || b.Priority != 5 || !slices.Equal(b.Scope.Namespaces, []string{"blog", "shop"}) {
@@ -172,6 +172,42 @@ func TestPoolValues(t *testing.T) {
 	}
 }
 
+// The first address of an IPv6 prefix is given out by none but who asks for it
+// by a range of its own.
+func TestSubnetRouterAnycast(t *testing.T) {
+	rows := []struct {
+		name, spec string
+		want       []string
+	}{
+		{"of a prefix", `addresses: ["fd00::10/124"]`, []string{"fd00::11-fd00::1f"}},
+		{"between spaces", `addresses: [" fd00::10/124 "]`, []string{"fd00::11-fd00::1f"}},
+		{"excluded besides", `addresses: ["fd00::10/124"], exclude: ["fd00::10"]`, []string{"fd00::11-fd00::1f"}},
+		{"of a range", `addresses: ["fd00::10-fd00::1f"]`, []string{"fd00::10/124"}},
+		{"of a link's two ends", `addresses: ["fd00::10/127", "fd00::20/128"]`, []string{"fd00::10/127", "fd00::20/128"}},
+		{"of the smallest subnet", `addresses: ["fd00::10/126"]`, []string{"fd00::11-fd00::13"}},
+		{"of IPv4", `addresses: [10.0.0.0/30]`, []string{"10.0.0.0/30"}},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			c, verdicts := config.Parse(objects(t, pool("a", 1, r.spec)))
+			if len(c.Pools) != 1 || verdicts[0].Reason != config.Valid {
+				t.Fatalf("verdicts: %+v", verdicts)
+			}
+			var got []string
+			for _, g := range c.Pools[0].Ranges {
+				got = append(got, g.String())
+			}
+			if d := cmp.Diff(r.want, got); d != "" {
+				t.Errorf("ranges (-want +got)\n%s", d)
+			}
+		})
+	}
+	c, _ := config.Parse(objects(t, pool("a", 1, `addresses: ["fd00::/64"]`), pool("b", 2, `addresses: ["fd00::/128"]`)))
+	if p := c.PoolOf(netip.MustParseAddr("fd00::")); p == nil || p.Name != "b" {
+		t.Errorf("another pool's own address: of pool %+v, want b", p)
+	}
+}
+
 func TestPoolOf(t *testing.T) {
 	parsed, _ := config.Parse(objects(t,
 		pool("a", 1, `addresses: [10.0.0.0/24, "fd00::/64"], exclude: [10.0.0.8/29]`),
@@ -179,7 +215,7 @@ func TestPoolOf(t *testing.T) {
 	literal := &config.Config{Pools: parsed.Pools} // as a test of another package builds it
 	rows := map[string]string{
 		"10.0.0.0": "a", "10.0.0.7": "a", "10.0.0.8": "b", "10.0.0.9": "b", "10.0.0.10": "", "10.0.0.16": "a", "10.0.0.255": "a",
-		"10.0.1.0": "", "10.0.2.0": "b", "10.0.3.0": "", "9.255.255.255": "", "fd00::": "a", "fd00:0:0:1::": "", "fd00::1%eth0": "",
+		"10.0.1.0": "", "10.0.2.0": "b", "10.0.3.0": "", "9.255.255.255": "", "fd00::": "", "fd00::1": "a", "fd00:0:0:1::": "", "fd00::1%eth0": "",
 		"::ffff:10.0.0.1": "", "::": "",
 	}
 	for text, want := range rows {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/heraldlb/herald/internal/iprange"
 )
@@ -15,6 +16,22 @@ type span struct {
 	pool string // the IPAddressPool's name
 	// field and text are those of the element of spec.addresses.
 	field, text string
+}
+
+// given returns what of the range the pool gives out. The first address of an
+// IPv6 prefix is left out: it belongs to all routers of the subnet (RFC 4291
+// 2.6.1), unless there is room for no more than two ends of a link (RFC 6164).
+// Who writes a range instead of a prefix means every address of it.
+func (s span) given() iprange.Range {
+	p, err := netip.ParsePrefix(strings.TrimSpace(s.text))
+	if err != nil || p.Addr().Is4() || p.Bits() >= 127 {
+		return s.Range
+	}
+	rest, err := iprange.New(s.First().Next(), s.Last())
+	if err != nil {
+		panic("config: prefix " + s.text + ": " + err.Error())
+	}
+	return rest
 }
 
 // spans are sorted and disjoint.

@@ -24,7 +24,7 @@ func (a *Allocator) Allocate(req Request, now time.Time) ([]Assignment, error) {
 	req.Sharing = req.Sharing.normal()
 	s := search{Request: req, pools: a.pools, found: make([]netip.Addr, len(req.Families))}
 	s.keep(a.holders[req.Owner])
-	if !s.fromOne() && !s.fromAny() {
+	if !s.fromRanks() {
 		return nil, s.exhausted()
 	}
 	a.assign(req.Owner, s.found, req.Sharing, now)
@@ -35,6 +35,9 @@ func (a *Allocator) Allocate(req Request, now time.Time) ([]Assignment, error) {
 func (req Request) check() error {
 	if len(req.Families) == 0 {
 		return errors.New("no family asked for")
+	}
+	if req.Ranks != nil && (len(req.Ranks) != len(req.Pools) || !slices.IsSorted(req.Ranks)) {
+		return fmt.Errorf("ranks %v of %d pools: want one for each, never falling", req.Ranks, len(req.Pools))
 	}
 	for i, f := range req.Families {
 		if f != IPv4 && f != IPv6 {
@@ -74,13 +77,32 @@ func (s *search) keep(h *holder) {
 	}
 }
 
-// fromOne looks for a pool that serves every family: where an address is kept
-// that is the address's own pool, or else the first candidate that can.
-func (s *search) fromOne() bool {
-	if s.home != nil {
+// fromRanks looks through the pools, one rank after the other.
+func (s *search) fromRanks() bool {
+	for first := 0; first < len(s.Pools); {
+		next := len(s.Pools)
+		if s.Ranks != nil {
+			for next = first + 1; next < len(s.Pools) && s.Ranks[next] == s.Ranks[first]; {
+				next++
+			}
+		}
+		rank := s.Pools[first:next]
+		if s.fromOne(rank) || s.fromAny(rank) {
+			return true
+		}
+		first = next
+	}
+	return false
+}
+
+// fromOne looks for a pool of a rank that serves every family: where an
+// address is kept from one of them that is the address's own pool, or else the
+// first that can.
+func (s *search) fromOne(rank []string) bool {
+	if s.home != nil && slices.Contains(rank, s.home.Name) {
 		return s.from(s.home)
 	}
-	return slices.ContainsFunc(s.Pools, func(name string) bool { return s.from(s.pools[name]) })
+	return slices.ContainsFunc(rank, func(name string) bool { return s.from(s.pools[name]) })
 }
 
 // from finds all that is missing in p, or nothing. p may be nil.
@@ -102,11 +124,12 @@ func (s *search) from(p *pool) bool {
 	return true
 }
 
-// fromAny looks for the first candidate that serves a family, for each.
-func (s *search) fromAny() bool {
+// fromAny looks for the first pool of a rank that serves a family, for each
+// that is missing.
+func (s *search) fromAny(rank []string) bool {
 	all := true
 	for i, f := range s.Families {
-		for _, name := range s.Pools {
+		for _, name := range rank {
 			if s.found[i].IsValid() {
 				break
 			}

@@ -79,8 +79,12 @@ type Request struct {
 	Families []Family
 	// Pools are the names of the candidates in the order to try. Each family
 	// is served by the first pool that can; two families may come from two
-	// pools, but one pool that serves all families comes before that.
+	// pools, but among pools of one rank one that serves all families comes
+	// before that.
 	Pools []string
+	// Ranks has the rank of each of Pools, never falling; nil means that all
+	// are of one rank. What a rank can give is not taken from a later one.
+	Ranks []int
 }
 
 // An Assignment is an address and the pool that it comes from.

@@ -101,6 +101,13 @@ func (h *history) allocate(t *testing.T, owner string) {
 	h.random.Shuffle(4, func(i, j int) { req.Pools[i], req.Pools[j] = req.Pools[j], req.Pools[i] })
 	req.Families = req.Families[:1+h.random.IntN(2)]
 	req.Pools = req.Pools[:h.random.IntN(5)]
+	if h.random.IntN(2) == 0 {
+		req.Ranks = make([]int, len(req.Pools))
+		for i := range req.Ranks {
+			req.Ranks[i] = h.random.IntN(3)
+		}
+		slices.Sort(req.Ranks)
+	}
 	h.do(t, fmt.Sprintf("allocate %+v", req), func(a *Allocator) error {
 		got, err := a.Allocate(req, h.now)
 		if err != nil {

@@ -169,18 +169,43 @@ func (m *model) allocate(req Request, now time.Time) error {
 			homes[p.Name] = true
 		}
 	}
-	for _, name := range req.Pools {
-		if len(homes) > 0 && !homes[name] {
-			continue
+	for _, rank := range ranksOf(req) {
+		hasHome := slices.ContainsFunc(rank, func(name string) bool { return homes[name] })
+		for _, name := range rank {
+			if hasHome && !homes[name] {
+				continue
+			}
+			if m.take(req, kept, []string{name}, now) {
+				return nil
+			}
 		}
-		if m.take(req, kept, []string{name}, now) {
+		if m.take(req, kept, rank, now) {
 			return nil
 		}
-	}
-	if m.take(req, kept, req.Pools, now) {
-		return nil
+		for _, f := range req.Families { // the next rank is asked for the rest
+			for _, name := range rank {
+				if p := m.pool(name); p != nil && !kept[f].IsValid() {
+					kept[f] = m.pick(req, f, name)
+				}
+			}
+		}
 	}
 	return errModel
+}
+
+// ranksOf returns the candidates of a request, rank by rank.
+func ranksOf(req Request) [][]string {
+	if req.Ranks == nil {
+		return [][]string{req.Pools}
+	}
+	var ranks [][]string
+	for i, name := range req.Pools {
+		if i == 0 || req.Ranks[i] != req.Ranks[i-1] {
+			ranks = append(ranks, nil)
+		}
+		ranks[len(ranks)-1] = append(ranks[len(ranks)-1], name)
+	}
+	return ranks
 }
 
 // take assigns what req wants from pools, or nothing.

@@ -30,7 +30,9 @@ type assigner struct {
 	// namespace is where Herald runs, class the loadBalancerClass it handles.
 	namespace, class string
 	metrics          *metrics
-	now              func() time.Time
+	// traffic is what the pacer of events gives way to.
+	traffic traffic
+	now     func() time.Time
 	// services and tasks enqueue; each key is worked on by one worker at a time.
 	services func(client.ObjectKey)
 	tasks    func(task)

@@ -18,6 +18,11 @@ import (
 // from exists but is not accepted, the time does not end.
 const Grace = 30 * time.Second
 
+// Doubt is how long after a start an address that no accepted pool has, and of
+// which nobody knows where it came from, is kept for the sake of any pool that
+// is not accepted: time enough for somebody to mend it.
+const Doubt = time.Hour
+
 // An outcome is what became of a request.
 type outcome struct {
 	// addresses are what the status must show, in the order of the families.
@@ -77,6 +82,11 @@ type book struct {
 	changed map[string]bool
 	// freed is true when something happened that may help those that wait.
 	freed bool
+	// rested is when the first address will have rested that rested when it
+	// was last asked for; zero when none did.
+	rested time.Time
+	// began is when the book was started.
+	began time.Time
 }
 
 // newBook returns a book without pools and Services.
@@ -95,6 +105,7 @@ func newBook() *book {
 // Service first, and only then decides about each. Of two Services that show
 // one address without sharing it, the older keeps it.
 func (b *book) start(all []*request, now time.Time) {
+	b.began = now
 	for _, r := range slices.SortedFunc(slices.Values(all), compareAge) {
 		e := &entry{request: r, homes: map[netip.Addr]string{}, claimed: r.sharing}
 		b.entries[r.key] = e
@@ -122,7 +133,7 @@ func (b *book) configure(pools []config.Pool, rejected map[string]bool, now time
 		return err
 	}
 	slices.SortStableFunc(order, func(x, y *config.Pool) int {
-		return cmp.Or(comparePriority(x.Priority, y.Priority), -compareBool(x.Pinned(), y.Pinned()), cmp.Compare(x.Name, y.Name))
+		return cmp.Or(compareRank(x, y), cmp.Compare(x.Name, y.Name))
 	})
 	b.pools, b.rejected = order, rejected
 	b.settleAll(now)
@@ -161,17 +172,22 @@ func (b *book) setNamespace(name string, l config.Labels) {
 }
 
 // observe tells what a Service asks for and shows now. What is older than what
-// is known already is ignored, because caches lag behind.
+// is known already is ignored, because caches lag behind. Who waits already
+// comes first where something has become free.
 func (b *book) observe(r *request, now time.Time) *entry {
 	e := b.entries[r.key]
-	switch {
-	case e == nil:
-		e = &entry{homes: map[netip.Addr]string{}}
-		b.entries[r.key] = e
-	case e.uid == r.uid && older(r.version, e.version):
+	if e != nil && e.uid == r.uid && older(r.version, e.version) {
 		return e
 	}
+	if e == nil {
+		b.retry(now)
+		e = &entry{homes: map[netip.Addr]string{}}
+		b.entries[r.key] = e
+	}
 	e.request = r
+	if e.outcome.reason != Assigned {
+		b.retry(now)
+	}
 	b.settle(e, now)
 	return e
 }
@@ -206,9 +222,11 @@ func compareAge(x, y *request) int {
 	return cmp.Or(x.created.Compare(y.created), cmp.Compare(x.key, y.key))
 }
 
-// comparePriority orders pools by priority; zero comes last.
-func comparePriority(x, y int) int {
-	return cmp.Or(compareBool(x == 0, y == 0), cmp.Compare(x, y))
+// compareRank orders pools by priority, of which zero comes last, and pinned
+// ones before others.
+func compareRank(x, y *config.Pool) int {
+	return cmp.Or(compareBool(x.Priority == 0, y.Priority == 0), cmp.Compare(x.Priority, y.Priority),
+		-compareBool(x.Pinned(), y.Pinned()))
 }
 
 // compareBool orders false before true.

@@ -25,7 +25,12 @@ func (b *book) chosen(e *entry, kept []netip.Addr, cause string, now time.Time) 
 	}
 	tries := [][]ipam.Family{missing}
 	if e.contentWithOne(kept) && len(missing) > 1 {
-		tries = append(tries, missing[:1], missing[1:])
+		for _, f := range missing {
+			// An address held is given up for another of its family alone.
+			if !slices.ContainsFunc(kept, func(a netip.Addr) bool { return ipam.FamilyOf(a) != f }) {
+				tries = append(tries, []ipam.Family{f})
+			}
+		}
 	}
 	if added := b.take(e, fit, tries, pools, now); len(added) > 0 {
 		if len(kept) > len(fit) {
@@ -104,12 +109,8 @@ func (b *book) take(e *entry, fit []netip.Addr, tries [][]ipam.Family, pools []s
 // fits if its pool is none of the candidates any longer.
 func (b *book) takeAll(e *entry, fit []netip.Addr, families []ipam.Family, pools []string, now time.Time) ([]netip.Addr, bool) {
 	name := e.key + " (choosing)"
-	for _, a := range fit { // the pool of the other family is tried first
-		if home := b.alloc.PoolOf(a); slices.Contains(pools, home) {
-			pools = append([]string{home}, slices.DeleteFunc(slices.Clone(pools), func(p string) bool { return p == home })...)
-		}
-	}
-	got, err := b.alloc.Allocate(ipam.Request{Owner: name, Sharing: e.sharing, Families: families, Pools: pools}, now)
+	pools, ranks := b.ranked(pools, fit)
+	got, err := b.alloc.Allocate(ipam.Request{Owner: name, Sharing: e.sharing, Families: families, Pools: pools, Ranks: ranks}, now)
 	if err != nil {
 		return nil, false
 	}
@@ -124,6 +125,31 @@ func (b *book) takeAll(e *entry, fit []netip.Addr, families []ipam.Family, pools
 	}
 	e.claimed = e.sharing
 	return added, true
+}
+
+// ranked returns pools, which are in the order of the book, with the rank of
+// each; among those of one rank the one comes first that an address which fits
+// is from.
+func (b *book) ranked(pools []string, fit []netip.Addr) (names []string, ranks []int) {
+	var homes []string
+	for _, a := range fit {
+		homes = append(homes, b.alloc.PoolOf(a))
+	}
+	rank, begin := 0, 0 // begin is where the rank begins in names
+	for i, p := range b.pools {
+		if i > 0 && compareRank(b.pools[i-1], p) != 0 {
+			rank, begin = rank+1, len(names)
+		}
+		if len(names) == len(pools) || pools[len(names)] != p.Name {
+			continue
+		}
+		at := len(names)
+		if slices.Contains(homes, p.Name) {
+			at = begin
+		}
+		names, ranks = slices.Insert(names, at, p.Name), append(ranks, rank)
+	}
+	return names, ranks
 }
 
 // candidates returns the names of the pools that may serve a request, in the

@@ -36,6 +36,8 @@ type cluster struct {
 	cache map[client.ObjectKey]*corev1.Service
 	queue map[client.ObjectKey]bool
 	tasks map[task]bool
+	// later are the tasks that come again by the clock, and when.
+	later map[task]time.Time
 	// events are all that were told, as "object reason: note".
 	events []string
 	// writes are the status writes that the API server took.
@@ -91,7 +93,7 @@ func (c *cluster) patch(ctx context.Context, cl client.Client, sub string, obj c
 // begin starts a new process, and a term in it.
 func (c *cluster) begin() {
 	c.t.Helper()
-	c.queue, c.tasks = map[client.ObjectKey]bool{}, map[task]bool{}
+	c.queue, c.tasks, c.later = map[client.ObjectKey]bool{}, map[task]bool{}, map[task]time.Time{}
 	c.a = &assigner{
 		client: lagging{c.api, c}, live: c.api, events: recording{c}, logger: log.NewNopLogger(),
 		namespace: v1beta1.Namespace, class: v1beta1.ClassHerald, metrics: newMetrics(prometheus.NewRegistry()),
@@ -218,11 +220,11 @@ func (c *cluster) work(k client.ObjectKey) {
 func (c *cluster) do(k task) {
 	delete(c.tasks, k)
 	result, err := c.a.reconcileTask(c.t.Context(), k)
-	if err != nil || result.RequeueAfter > 0 {
+	switch {
+	case err != nil:
 		c.tasks[k] = true
-	}
-	if result.RequeueAfter > 0 && err == nil {
-		c.now = c.now.Add(result.RequeueAfter)
+	case result.RequeueAfter > 0:
+		c.later[k] = c.now.Add(result.RequeueAfter)
 	}
 }
 
@@ -232,6 +234,12 @@ func (c *cluster) settle() {
 	for range 200 {
 		c.sync()
 		c.a.term.follow(c.a)
+		for k, at := range c.later {
+			if !c.now.Before(at) {
+				delete(c.later, k)
+				c.tasks[k] = true
+			}
+		}
 		if len(c.queue) == 0 && len(c.tasks) == 0 {
 			return
 		}

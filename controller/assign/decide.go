@@ -19,6 +19,10 @@ import (
 // loses an address.
 func (b *book) decide(e *entry, now time.Time) outcome {
 	kept, cause := b.kept(e, now)
+	if e.deleting {
+		kept, _ = b.renew(e, kept, e.claimed, now)
+		return stay(kept, cause, &refusal{BeingDeleted, "the Service is being deleted, and gets no address any more"})
+	}
 	if e.invalid != nil {
 		kept, _ = b.renew(e, kept, e.claimed, now)
 		return stay(kept, cause, e.invalid)
@@ -50,7 +54,7 @@ func (b *book) kept(e *entry, now time.Time) (kept []netip.Addr, cause string) {
 				if e.orphaned.IsZero() {
 					e.orphaned = now
 				}
-				if b.protected(e, h.Address) {
+				if b.protected(e, h.Address, now) {
 					e.orphaned = now // its time begins when the protection ends
 				}
 				if !now.Before(e.orphaned.Add(Grace)) {
@@ -70,10 +74,13 @@ func (b *book) kept(e *entry, now time.Time) (kept []netip.Addr, cause string) {
 
 // protected reports whether an address in no pool may come from one that
 // exists but is not accepted: a mistake in a pool must not cost its Services
-// their addresses.
-func (b *book) protected(e *entry, a netip.Addr) bool {
-	home, known := e.homes[a]
-	return b.rejected[home] || (!known && len(b.rejected) > 0)
+// their addresses. After a start it is not known where such an address came
+// from; any pool that is not accepted protects it then, but only for Doubt.
+func (b *book) protected(e *entry, a netip.Addr, now time.Time) bool {
+	if home, known := e.homes[a]; known {
+		return b.rejected[home]
+	}
+	return len(b.rejected) > 0 && now.Before(b.began.Add(Doubt))
 }
 
 // renew claims what is held on the given terms, and returns what of kept may

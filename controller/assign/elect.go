@@ -3,10 +3,12 @@ package assign
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/go-kit/log/level"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection"
@@ -22,12 +24,13 @@ const leaseName = "herald-controller"
 //
 // A replica looks at the lease every renewPeriod, jittered to up to 2.2 times
 // that: it may see the last renewal so late, and the end of the lease as late
-// again. So it acts at most leaseDuration + 4.4 renewPeriod, which is 16.6 s,
+// again. So it acts at most leaseDuration + 4.4 renewPeriod, which is 14.4 s,
 // after its predecessor was lost, and has the rest of 20 s to read the cluster.
+// A lease that is handed back it takes at once, because it watches it.
 const (
 	leaseDuration = 10 * time.Second
 	renewDeadline = 7 * time.Second
-	renewPeriod   = 1500 * time.Millisecond
+	renewPeriod   = time.Second
 )
 
 // An elector runs a term of its assigner whenever this process holds the lease.
@@ -44,16 +47,27 @@ type elector struct {
 	lead func(context.Context)
 	// lock is nil when there is nobody to compete with.
 	lock resourcelock.Interface
-	tell func(msg string)
+	// watch follows the lease; nil when it is only looked at now and then.
+	watch func(context.Context) (watch.Interface, error)
+	// freeC has a token when the lease was seen without a holder.
+	freeC chan struct{}
+	tell  func(msg string)
 }
 
 // newElector returns an elector; without an identity it leads at once. A
 // process that is started again with the same identity takes its lease back
 // without waiting for it to run out.
 func (a *assigner) newElector(cfg *rest.Config, identity string) (*elector, error) {
-	e := &elector{lead: a.lead, tell: func(msg string) { _ = level.Info(a.logger).Log("msg", msg) }}
+	e := &elector{lead: a.lead, freeC: make(chan struct{}, 1), tell: func(msg string) { _ = level.Info(a.logger).Log("msg", msg) }}
 	if identity == "" {
 		return e, nil
+	}
+	patient, err := coordination.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("client for leases: %w", err)
+	}
+	e.watch = func(ctx context.Context) (watch.Interface, error) {
+		return patient.Leases(a.namespace).Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + leaseName})
 	}
 	cfg = rest.CopyConfig(cfg)
 	cfg.Timeout = renewDeadline / 2 // one request that hangs must not cost the lease
@@ -79,6 +93,13 @@ func (e *elector) Start(ctx context.Context) error {
 		e.lead(ctx)
 		return nil
 	}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if e.watch != nil {
+		watching.Go(func() { e.keepWatching(ctx) })
+	}
 	for ctx.Err() == nil {
 		if err := e.compete(ctx); err != nil {
 			return err
@@ -89,13 +110,14 @@ func (e *elector) Start(ctx context.Context) error {
 
 // compete runs for the lease once, and leads until it is lost or ctx ends. In
 // the latter case it is handed back, but only after the last worker has ended.
+// It returns also when there is reason to run anew at once.
 func (e *elector) compete(ctx context.Context) error {
-	c := &candidacy{elector: e, beganC: make(chan struct{}), endedC: make(chan struct{})}
+	c := &candidacy{elector: e, lock: &graspable{Interface: e.lock}, beganC: make(chan struct{}), endedC: make(chan struct{})}
 	// Without a logger, because it would write a line for each attempt.
 	holding, letGo := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), klog.Logger{}))
 	defer letGo()
 	le, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock:            e.lock,
+		Lock:            c.lock,
 		Name:            leaseName,
 		LeaseDuration:   leaseDuration,
 		RenewDeadline:   renewDeadline,
@@ -113,7 +135,20 @@ func (e *elector) compete(ctx context.Context) error {
 		c.wait()
 		letGo()
 	})()
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		select {
+		case <-e.freeC:
+			if !c.lock.held() {
+				letGo() // of waiting: the next run begins with a look
+			}
+		case <-c.beganC:
+		case <-holding.Done():
+		}
+	})
 	le.Run(holding)
+	letGo()
+	listening.Wait()
 	if c.wait() && ctx.Err() == nil {
 		e.tell("lease lost")
 	}
@@ -123,6 +158,7 @@ func (e *elector) compete(ctx context.Context) error {
 // A candidacy is one run for the lease.
 type candidacy struct {
 	*elector
+	lock *graspable
 	// beganC is closed when leading begins, endedC when it has ended.
 	beganC, endedC chan struct{}
 }
@@ -140,11 +176,10 @@ func (c *candidacy) lead(ctx, held context.Context) {
 
 // wait waits until leading has ended, and reports whether it had begun.
 func (c *candidacy) wait() bool {
-	select {
-	case <-c.beganC:
-		<-c.endedC
-		return true
-	default:
+	if !c.lock.held() {
 		return false
 	}
+	<-c.beganC
+	<-c.endedC
+	return true
 }

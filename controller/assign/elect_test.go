@@ -2,15 +2,18 @@ package assign
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
@@ -19,12 +22,17 @@ type lease struct {
 	mu     sync.Mutex
 	record *resourcelock.LeaderElectionRecord
 	away   bool
+	// version counts the changes.
+	version int
+	// watches are those that are told of every change.
+	watches []*watch.RaceFreeFakeWatcher
 }
 
 // A claim is one candidate's view of a lease.
 type claim struct {
 	*lease
 	identity string
+	seen     *int // the version that it knows; nil for one that overwrites any
 }
 
 var _ resourcelock.Interface = claim{}
@@ -38,6 +46,9 @@ func (c claim) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte,
 	case c.record == nil:
 		return nil, nil, apierrors.NewNotFound(corev1.Resource("leases"), leaseName)
 	}
+	if c.seen != nil {
+		*c.seen = c.version
+	}
 	r := *c.record
 	return &r, []byte(r.HolderIdentity + r.RenewTime.String()), nil
 }
@@ -49,11 +60,33 @@ func (c claim) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) 
 func (c claim) Update(_ context.Context, r resourcelock.LeaderElectionRecord) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.away {
+	switch {
+	case c.away:
 		return errInjected
+	case c.seen != nil && c.record != nil && *c.seen != c.version:
+		return apierrors.NewConflict(corev1.Resource("leases"), leaseName, errInjected)
 	}
+	c.version++
 	c.record = &r
+	if c.seen != nil {
+		*c.seen = c.version
+	}
+	for _, w := range c.watches {
+		w.Modify(&coordinationv1.Lease{Spec: resourcelock.LeaderElectionRecordToLeaseSpec(&r)})
+	}
 	return nil
+}
+
+// watch begins a watch, as an elector does.
+func (l *lease) watch(context.Context) (watch.Interface, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.away {
+		return nil, errInjected
+	}
+	w := watch.NewRaceFreeFake()
+	l.watches = append(l.watches, w)
+	return w, nil
 }
 
 func (c claim) RecordEvent(string) {}
@@ -74,7 +107,7 @@ type terms struct {
 }
 
 func (t *terms) elector(l *lease, identity string) *elector {
-	return &elector{lock: claim{l, identity}, tell: func(string) {}, lead: func(ctx context.Context) {
+	return &elector{lock: claim{l, identity, new(int)}, freeC: make(chan struct{}, 1), tell: func(string) {}, lead: func(ctx context.Context) {
 		t.mu.Lock()
 		t.leading = append(t.leading, identity)
 		t.both = t.both || len(t.leading) > 1
@@ -142,17 +175,72 @@ func TestElection(t *testing.T) {
 	})
 }
 
-// However a leader is lost, another leads within 17 s, so that reading the
+// A lease that is handed back is taken at once by one that watches it, and no
+// two lead, however often it changes hands.
+func TestElectionAfterRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		var seen terms
+		var wg sync.WaitGroup
+		stops := map[string]context.CancelFunc{}
+		run := func(identity string) {
+			ctx, stop := context.WithCancel(t.Context())
+			stops[identity] = stop
+			e := seen.elector(&l, identity)
+			e.watch = l.watch
+			wg.Go(func() {
+				if err := e.Start(ctx); err != nil {
+					t.Errorf("%s: %v", identity, err)
+				}
+			})
+		}
+		for i := range 4 {
+			run(fmt.Sprint(i))
+		}
+		for i := range 50 {
+			<-time.After(10 * time.Second)
+			who := seen.who()
+			if len(who) != 1 {
+				t.Fatalf("hand-over %d: %v lead, want one", i, who)
+			}
+			stops[who[0]]()
+			synctest.Wait()
+			if next := seen.who(); len(next) != 1 || next[0] == who[0] {
+				t.Errorf("hand-over %d: %v lead after %v, want another one at once", i, next, who)
+			}
+			run(fmt.Sprint(4 + i))
+		}
+		l.setAway(true) // no watch, nobody leads
+		<-time.After(time.Minute)
+		if got := seen.who(); len(got) > 0 {
+			t.Errorf("%v lead without the API server", got)
+		}
+		l.setAway(false)
+		<-time.After(3 * renewPeriod)
+		if got := seen.who(); len(got) != 1 {
+			t.Errorf("%v lead with the API server back, want one", got)
+		}
+		for _, stop := range stops {
+			stop()
+		}
+		wg.Wait()
+		if seen.both {
+			t.Error("two led at once")
+		}
+	})
+}
+
+// However a leader is lost, another leads within 15 s, so that reading the
 // cluster and the first write fit into 20 s.
 func TestElectionAfterLoss(t *testing.T) {
-	const limit = 17 * time.Second
+	const limit = 15 * time.Second
 	for i := range 100 {
 		synctest.Test(t, func(t *testing.T) {
 			var l lease
 			var seen terms
 			renew := func() {
 				now := metav1.Now()
-				_ = claim{&l, "gone"}.Update(t.Context(), resourcelock.LeaderElectionRecord{
+				_ = claim{&l, "gone", nil}.Update(t.Context(), resourcelock.LeaderElectionRecord{
 					HolderIdentity: "gone", LeaseDurationSeconds: int(leaseDuration / time.Second), AcquireTime: now, RenewTime: now,
 				})
 			}

@@ -44,7 +44,7 @@ func TestCollector(t *testing.T) {
 	want := []string{
 		metricLeader + "{} 1",
 		metricAddresses + "{IPv4,gold,assigned} 1", metricAddresses + "{IPv4,gold,available} 3", metricAddresses + "{IPv4,gold,total} 4",
-		metricAddresses + "{IPv6,iron,available} 4", metricAddresses + "{IPv6,iron,total} 4",
+		metricAddresses + "{IPv6,iron,available} 3", metricAddresses + "{IPv6,iron,total} 3",
 		metricServices + "{Assigned} 1", metricServices + "{UnknownPool} 1",
 	}
 	slices.Sort(want)

@@ -20,9 +20,10 @@ import (
 	"github.com/heraldlb/herald/ipam"
 )
 
-// countInterval is how long a pool's counts in its status may be out of date:
-// in a burst they are written once in this time.
-const countInterval = time.Second
+// countInterval is how long a pool's counts in its status may be out of date.
+// They are written so long after the first change that is not written yet: a
+// burst costs one write in this time, and a change that is undone costs none.
+const countInterval = 2 * time.Second
 
 // A judged is one of Herald's objects that bears the condition Accepted.
 type judged interface {
@@ -68,47 +69,65 @@ func (a *assigner) reconcileObject(ctx context.Context, o object) (reconcile.Res
 	if err := a.client.Get(ctx, client.ObjectKey{Name: o.name}, obj); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	v, u, since := t.verdict(o, a.now())
+	v := t.verdict(o)
 	if v.Kind == "" || v.Generation != obj.GetGeneration() {
 		return reconcile.Result{}, nil // judged soon; what follows from it comes here
 	}
 	next := judgment(v, obj, a.now())
 	told := meta.FindStatusCondition(*obj.StatusConditions(), v1beta1.ConditionAccepted)
 	same := told != nil && *told == next
-	pool, isPool := obj.(*v1beta1.IPAddressPool)
-	v4, v6 := addressCounts(u.ipv4), addressCounts(u.ipv6)
-	if same && (!isPool || (equalCounts(pool.Status.IPv4, v4) && equalCounts(pool.Status.IPv6, v6))) {
+	status := map[string]any{"conditions": withCondition(*obj.StatusConditions(), next)}
+	if pool, ok := obj.(*v1beta1.IPAddressPool); ok {
+		u, current, wait := t.countsDue(pool, !same, a.now())
+		if same && (current || wait > 0) {
+			return reconcile.Result{RequeueAfter: wait}, nil
+		}
+		status["ipv4"], status["ipv6"] = addressCounts(u.ipv4), addressCounts(u.ipv6)
+	} else if same {
 		return reconcile.Result{}, nil
 	}
-	if same && since < countInterval {
-		return reconcile.Result{RequeueAfter: countInterval - since}, nil
+	result, err := a.writeObject(ctx, obj, told, next, status)
+	if err != nil || result.RequeueAfter > 0 {
+		t.countsUnwritten(o)
 	}
-	status := map[string]any{"conditions": withCondition(*obj.StatusConditions(), next)}
-	if isPool {
-		status["ipv4"], status["ipv6"] = v4, v6
-		t.countsWritten(o.name, a.now())
-	}
-	return a.writeObject(ctx, obj, told, next, status)
+	return result, err
 }
 
-// verdict returns what is known of an object, and how long ago the counts of a
-// pool were last written.
-func (t *term) verdict(o object, now time.Time) (config.Verdict, counts, time.Duration) {
+// verdict returns what is known of an object.
+func (t *term) verdict(o object) config.Verdict {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	v := t.verdicts[o]
-	if o.kind != v1beta1.KindIPAddressPool {
-		return v, counts{}, countInterval
-	}
-	u := counts{t.book.alloc.Usage(o.name, ipam.IPv4), t.book.alloc.Usage(o.name, ipam.IPv6)}
-	return v, u, now.Sub(t.written[o.name])
+	return t.verdicts[o]
 }
 
-// countsWritten notes when a pool's counts were written.
-func (t *term) countsWritten(pool string, now time.Time) {
+// countsDue returns a pool's counts, whether its status has them already, and
+// how long they are not to be written; zero when they are written now, as they
+// are in any case with something else.
+func (t *term) countsDue(p *v1beta1.IPAddressPool, anyway bool, now time.Time) (u counts, current bool, wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.written[pool] = now
+	u = counts{t.book.alloc.Usage(p.Name, ipam.IPv4), t.book.alloc.Usage(p.Name, ipam.IPv6)}
+	current = equalCounts(p.Status.IPv4, addressCounts(u.ipv4)) && equalCounts(p.Status.IPv6, addressCounts(u.ipv6))
+	since, stale := t.stale[p.Name]
+	if !stale {
+		since = now
+	}
+	wait = max(0, since.Add(countInterval).Sub(now))
+	if current || anyway || wait == 0 {
+		delete(t.stale, p.Name) // so that recount tells of what changes from now on
+		return u, current, 0
+	}
+	t.stale[p.Name] = since
+	return u, false, wait
+}
+
+// countsUnwritten notes that a write failed, which is to be repeated.
+func (t *term) countsUnwritten(o object) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o.kind == v1beta1.KindIPAddressPool {
+		t.stale[o.name] = time.Time{}
+	}
 }
 
 // writeObject writes a status, and tells of a verdict that changed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,18 +18,57 @@ import (
 // queue behind events at the API server.
 const (
 	eventRate  = 100
-	eventBurst = 100
+	eventBurst = 20
+)
+
+// Events wait until no status has been written for calm, but each that is next
+// no longer than patience: where there is always something to write, events
+// follow slowly.
+const (
+	calm          = 50 * time.Millisecond
+	eventPatience = 500 * time.Millisecond
 )
 
 // maxEvents is how many events may wait. Those beyond are not sent: a
 // condition still says what each would have said.
 const maxEvents = 20000
 
+// traffic knows whether statuses are being written. The zero traffic is calm.
+type traffic struct {
+	mu      sync.Mutex
+	writing int
+	last    time.Time // when the last write ended
+}
+
+// begin notes that a write begins, and returns what notes its end.
+func (f *traffic) begin() (end func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.writing++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.writing--
+		f.last = time.Now()
+	}
+}
+
+// calmIn returns how long it takes at least until it is calm; zero when it is.
+func (f *traffic) calmIn() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.writing > 0 {
+		return calm
+	}
+	return max(0, calm-time.Since(f.last))
+}
+
 // A pacer is a recorder that hands events to another one at a bounded rate, in
-// their order.
+// their order, when no status is being written.
 type pacer struct {
-	to    events.EventRecorder
-	limit flowcontrol.RateLimiter
+	to      events.EventRecorder
+	traffic *traffic
+	limit   flowcontrol.RateLimiter
 	// wakeC has a token when waiting may have got longer.
 	wakeC chan struct{}
 
@@ -39,8 +79,8 @@ type pacer struct {
 var _ events.EventRecorder = (*pacer)(nil)
 
 // newPacer returns a pacer, which sends nothing before it is started.
-func newPacer(to events.EventRecorder) *pacer {
-	return &pacer{to: to, limit: flowcontrol.NewTokenBucketRateLimiter(eventRate, eventBurst), wakeC: make(chan struct{}, 1)}
+func newPacer(to events.EventRecorder, f *traffic) *pacer {
+	return &pacer{to: to, traffic: f, limit: flowcontrol.NewTokenBucketRateLimiter(eventRate, eventBurst), wakeC: make(chan struct{}, 1)}
 }
 
 // Eventf implements events.EventRecorder. It may be called by several at once,
@@ -88,7 +128,19 @@ func (p *pacer) Start(ctx context.Context) error {
 		}
 		// An error means that ctx ends, and that it is time to be quick.
 		_ = p.limit.Wait(ctx)
+		p.awaitCalm(ctx)
 		send()
+	}
+}
+
+// awaitCalm waits until no statuses are written, or there is no more patience.
+func (p *pacer) awaitCalm(ctx context.Context) {
+	end := time.Now().Add(eventPatience)
+	for {
+		wait := min(p.traffic.calmIn(), time.Until(end))
+		if wait <= 0 || !pause(ctx, wait) {
+			return
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ func TestPacer(t *testing.T) {
 		const n = eventBurst + 5*eventRate
 		ctx, cancel := context.WithCancel(t.Context())
 		to := &told{}
-		p := newPacer(to)
+		p := newPacer(to, &traffic{})
 		endedC := make(chan error, 1)
 		go func() { endedC <- p.Start(ctx) }()
 		web := &corev1.Service{ObjectMeta: objectMeta("default", "web"), Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer}}
@@ -79,9 +79,53 @@ func TestPacer(t *testing.T) {
 	})
 }
 
+// Events give way to status writes, at once but not for ever.
+func TestPacerGivesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var busy traffic
+		to := &told{}
+		p := newPacer(to, &busy)
+		endedC := make(chan error, 1)
+		go func() { endedC <- p.Start(ctx) }()
+		tell := func() { p.Eventf(&corev1.Service{}, nil, corev1.EventTypeNormal, eventAssigned, "Assign", "x") }
+		want := func(when string, n int) {
+			t.Helper()
+			synctest.Wait()
+			if got := to.count(); got != n {
+				t.Errorf("%s: %d events, want %d", when, got, n)
+			}
+		}
+		tell()
+		want("nothing is written", 1)
+		end := busy.begin()
+		tell()
+		<-time.After(2 * calm)
+		want("a write lasts", 1)
+		end()
+		<-time.After(calm / 2)
+		want("it has just ended", 1)
+		<-time.After(2 * calm)
+		want("it is calm", 2)
+		end = busy.begin()
+		for range 10 {
+			tell()
+		}
+		<-time.After(3*eventPatience + calm)
+		want("there is always something to write", 5)
+		end()
+		<-time.After(2 * calm)
+		want("all is written", 12)
+		cancel()
+		if err := <-endedC; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // More events than may wait are not kept.
 func TestPacerIsBounded(t *testing.T) {
-	p := newPacer(&told{})
+	p := newPacer(&told{}, &traffic{})
 	for range maxEvents + 10 {
 		p.Eventf(&corev1.Service{}, nil, corev1.EventTypeNormal, eventAssigned, "Assign", "x")
 	}

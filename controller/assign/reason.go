@@ -33,12 +33,15 @@ const (
 	// AddressInUse: another Service holds the address, and sharing rules keep
 	// this one from sharing it.
 	AddressInUse
+	// BeingDeleted: the Service is being deleted. It keeps what it has until it
+	// is gone, and gets nothing more.
+	BeingDeleted
 )
 
 // reasons lists all of them, for metrics.
 var reasons = []Reason{
 	Assigned, PartlyAssigned, InvalidAnnotation, InvalidLoadBalancerIP, UnknownPool, PoolNotAllowed,
-	NoMatchingPool, FamilyUnavailable, PoolExhausted, AddressNotInPool, AddressInUse,
+	NoMatchingPool, FamilyUnavailable, PoolExhausted, AddressNotInPool, AddressInUse, BeingDeleted,
 }
 
 // String returns the reason as it stands in conditions.
@@ -66,6 +69,8 @@ func (r Reason) String() string {
 		return "AddressNotInPool"
 	case AddressInUse:
 		return "AddressInUse"
+	case BeingDeleted:
+		return "BeingDeleted"
 	default:
 		return "Unset"
 	}

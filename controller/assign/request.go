@@ -29,6 +29,8 @@ type request struct {
 	// usable are the families that the Service can use, in the order of the
 	// status, and families those of them that it asks for. Neither is empty.
 	usable, families []ipam.Family
+	// deleting is true for a Service that is gone once its finalizers are.
+	deleting bool
 	// whole is true when one family without the other is of no use.
 	whole bool
 	// addresses are those asked for by name, sorted; empty when any will do.
@@ -70,6 +72,7 @@ func newRequest(s *corev1.Service) *request {
 		labels:    s.Labels,
 		usable:    families(s),
 		whole:     true,
+		deleting:  s.DeletionTimestamp != nil,
 		shown:     shownAddresses(s),
 	}
 	r.families = r.usable

@@ -138,7 +138,9 @@ func (a *assigner) logReleased(key string, had []netip.Addr) {
 func (a *assigner) write(ctx context.Context, t *term, s *corev1.Service, c *change, out outcome) (reconcile.Result, error) {
 	written := &corev1.Service{}
 	written.Namespace, written.Name = s.Namespace, s.Name
+	end := a.traffic.begin()
 	err := a.client.Status().Patch(ctx, written, client.RawPatch(types.MergePatchType, c.patch))
+	end()
 	switch {
 	case apierrors.IsConflict(err):
 		return reconcile.Result{RequeueAfter: conflictRetry}, nil

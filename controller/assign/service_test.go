@@ -249,6 +249,7 @@ func TestVerdictsAndCounts(t *testing.T) {
 	c.create(poolObject("rival", "192.0.2.2/31"))
 	c.create(serviceNamed("a"))
 	c.settle()
+	c.pass(countInterval)
 	accepted := func(name string) string {
 		p := &v1beta1.IPAddressPool{}
 		if err := c.api.Get(t.Context(), client.ObjectKey{Name: name}, p); err != nil {
@@ -289,20 +290,51 @@ func TestVerdictsAndCounts(t *testing.T) {
 	}
 }
 
-// In a burst a pool's counts are written once in countInterval.
+// A burst costs one write of a pool's counts in countInterval, and the first
+// one is not at once. What is undone meanwhile costs none.
 func TestCountsAreWrittenRarely(t *testing.T) {
 	c := newCluster(t, poolObject("gold", "192.0.2.0/24"))
 	c.settle()
-	began := c.now
-	before := c.writes
 	const burst = 50
+	name := func(i int) string { return string(rune('a'+i%26)) + string(rune('a'+i/26)) }
+	want := func(when string, writes int, assigned string) {
+		t.Helper()
+		var p v1beta1.IPAddressPool
+		if err := c.api.Get(t.Context(), client.ObjectKey{Name: "gold"}, &p); err != nil {
+			t.Fatal(err)
+		}
+		if c.writes != writes || p.Status.IPv4.Assigned != assigned {
+			t.Errorf("%s: %d writes and %s assigned, want %d and %s", when, c.writes, p.Status.IPv4.Assigned, writes, assigned)
+		}
+	}
+	before := c.writes
 	for i := range burst {
-		c.create(serviceNamed(string(rune('a'+i%26)) + string(rune('a'+i/26))))
+		c.create(serviceNamed(name(i)))
+		c.pass(countInterval / burst / 2)
 	}
-	c.settle()
-	if got, most := c.writes-before-burst, 1+int(c.now.Sub(began)/countInterval); got > most {
-		t.Errorf("%d writes of counts in %v, want at most %d", got, c.now.Sub(began), most)
+	want("after a burst", before+burst, "0")
+	c.pass(countInterval/2 + time.Second)
+	want("an interval after its begin", before+burst+1, "50")
+	c.remove(serviceNamed(name(0)))
+	c.pass(countInterval / 5)
+	c.create(serviceNamed("next"))
+	c.pass(time.Minute)
+	want("after one was deleted and another created", before+burst+2, "50")
+	c.remove(serviceNamed(name(1)))
+	c.pass(countInterval - time.Second)
+	want("before an interval has passed", before+burst+2, "50")
+	failed := false
+	c.fault = func() (error, bool) {
+		if failed {
+			return nil, false
+		}
+		failed = true
+		return errInjected, false
 	}
+	c.pass(2 * time.Second)
+	want("after one was deleted, and the first write failed", before+burst+3, "49")
+	c.pass(time.Minute)
+	want("at rest", before+burst+3, "49")
 }
 
 func TestSecret(t *testing.T) {

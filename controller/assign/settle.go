@@ -99,7 +99,7 @@ func (b *book) recall(e *entry, out *outcome) {
 func (b *book) noteWaiting(e *entry, out outcome, now time.Time) {
 	delete(b.waiting, e.key)
 	delete(b.orphans, e.key)
-	if out.reason != Assigned {
+	if out.reason != Assigned && out.reason != BeingDeleted {
 		b.waiting[e.key] = e
 	}
 	if !e.orphaned.IsZero() && now.Before(e.orphaned.Add(Grace)) {
@@ -110,6 +110,9 @@ func (b *book) noteWaiting(e *entry, out outcome, now time.Time) {
 // retry decides anew about those that wait, the oldest first, if something
 // happened that may help one of them.
 func (b *book) retry(now time.Time) {
+	if !b.rested.IsZero() && !now.Before(b.rested) {
+		b.freed, b.rested = true, b.alloc.NextRested(now)
+	}
 	full := map[string]bool{} // what a request like it was just refused for
 	for b.freed {
 		b.freed = false
@@ -169,7 +172,10 @@ func (b *book) nextWake(now time.Time) time.Time {
 		sooner(e.orphaned.Add(Grace))
 	}
 	if len(b.waiting) > 0 {
-		sooner(b.alloc.NextRested(now))
+		if b.rested.IsZero() || now.Before(b.rested) {
+			b.rested = b.alloc.NextRested(now)
+		}
+		sooner(b.rested)
 	}
 	return next
 }

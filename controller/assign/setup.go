@@ -44,17 +44,17 @@ type Options struct {
 // Add makes a manager assign addresses when it is started. It is called once,
 // by main, before the manager is started.
 func Add(mgr manager.Manager, o Options) error {
-	told := newPacer(mgr.GetEventRecorder(recorder))
 	a := &assigner{
 		client:    mgr.GetClient(),
 		live:      mgr.GetAPIReader(),
-		events:    told,
 		logger:    log.With(o.Logger, "component", "assign"),
 		namespace: o.Namespace,
 		class:     o.Class,
 		metrics:   newMetrics(o.Registerer),
 		now:       time.Now,
 	}
+	told := newPacer(mgr.GetEventRecorder(recorder), &a.traffic)
+	a.events = told
 	o.Registerer.MustRegister(newCollector(a))
 	kinds := append(kube.ConfigKinds(), &corev1.Service{}, &corev1.Namespace{})
 	if err := kube.Prepare(mgr, kinds...); err != nil {

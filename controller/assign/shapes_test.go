@@ -141,13 +141,13 @@ func TestUpgrade(t *testing.T) {
 	s := serviceNamed("a", ipFamilies(single, true, corev1.IPv6Protocol))
 	c.create(s)
 	c.settle()
-	c.want("a", "2001:db8:: True Assigned")
+	c.want("a", "2001:db8::1 True Assigned")
 	c.update(s, func() { ipFamilies(require, true, corev1.IPv6Protocol, corev1.IPv4Protocol)(s) })
 	c.settle()
-	c.want("a", "2001:db8::, 192.0.2.0 True Assigned")
+	c.want("a", "2001:db8::1, 192.0.2.0 True Assigned")
 	c.update(s, func() { ipFamilies(single, true, corev1.IPv6Protocol)(s) })
 	c.settle()
-	c.want("a", "2001:db8:: True Assigned")
+	c.want("a", "2001:db8::1 True Assigned")
 	c.quiet()
 }
 
@@ -155,7 +155,7 @@ func TestUpgrade(t *testing.T) {
 // the pool that it asks for has the other only.
 func TestBothForBoth(t *testing.T) {
 	both := dual(corev1.IPFamilyPolicyPreferDualStack)
-	const whole, kept = "192.0.2.0, 2001:db8:: True Assigned", "192.0.2.0, 2001:db8:: False FamilyUnavailable"
+	const whole, kept = "192.0.2.0, 2001:db8::1 True Assigned", "192.0.2.0, 2001:db8::1 False FamilyUnavailable"
 
 	split := newCluster(t, poolObject("gold", "192.0.2.0/30", "2001:db8::/64"), poolObject("silver", "2001:db8::/64"))
 	split.create(serviceNamed("a", both, asksPool("gold")))
@@ -166,7 +166,7 @@ func TestBothForBoth(t *testing.T) {
 	split.want("a", kept)
 	goldIs("192.0.2.0/30", "2001:db8:1::/64")(split)
 	split.settle()
-	split.want("a", "192.0.2.0, 2001:db8:1:: True Assigned")
+	split.want("a", "192.0.2.0, 2001:db8:1::1 True Assigned")
 	split.quiet()
 
 	moved := newCluster(t, poolObject("four", "192.0.2.0/30"), poolObject("six", "2001:db8::/64"), poolObject("tiny", "198.51.100.0/32"))
@@ -193,6 +193,7 @@ func TestLargeCounts(t *testing.T) {
 	c.create(serviceNamed("a", dual(corev1.IPFamilyPolicyRequireDualStack)))
 	c.settle()
 	c.want("a", "10.0.0.2, 2001:db8::1 True Assigned")
+	c.pass(countInterval)
 	if err := c.api.Get(t.Context(), client.ObjectKey{Name: "gold"}, p); err != nil {
 		t.Fatal(err)
 	}

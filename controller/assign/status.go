@@ -39,6 +39,9 @@ type change struct {
 // plan compares a Service's status with an outcome; it returns nil when there
 // is nothing to write.
 func plan(s *corev1.Service, out outcome, now time.Time) *change {
+	if out.reason == BeingDeleted && shows(s, out.addresses) {
+		return nil // nobody reads what would change
+	}
 	old := ourCondition(s)
 	next := condition(old, out, now)
 	if shows(s, out.addresses) && old != nil && *old == next {

@@ -45,7 +45,9 @@ type term struct {
 	pools    []config.Pool // as the book has them
 	verdicts map[object]config.Verdict
 	counted  map[string]counts
-	written  map[string]time.Time // when a pool's counts were last written
+	// stale has since when the counts in a pool's status have been out of date,
+	// of the pools that a task will look at for that reason.
+	stale map[string]time.Time
 }
 
 // newTerm reads the cluster and returns a term that has claimed every address
@@ -62,7 +64,7 @@ func (a *assigner) newTerm(ctx context.Context) (*term, []client.ObjectKey, erro
 		book:     newBook(),
 		verdicts: map[object]config.Verdict{},
 		counted:  map[string]counts{},
-		written:  map[string]time.Time{},
+		stale:    map[string]time.Time{},
 	}
 	var namespaces corev1.NamespaceList
 	if err := a.client.List(ctx, &namespaces); err != nil {
@@ -229,14 +231,16 @@ func (t *term) follow(a *assigner) time.Time {
 	return next
 }
 
-// recount returns the names of the pools whose usage changed since last time.
+// recount returns the names of the pools whose usage changed since last time,
+// but for those that will be looked at anyway.
 func (t *term) recount() []string {
 	var changed []string
 	next := make(map[string]counts, len(t.pools))
 	for i := range t.pools {
 		name := t.pools[i].Name
 		c := counts{t.book.alloc.Usage(name, ipam.IPv4), t.book.alloc.Usage(name, ipam.IPv6)}
-		if old, ok := t.counted[name]; !ok || old != c {
+		_, stale := t.stale[name]
+		if old, ok := t.counted[name]; !stale && (!ok || old != c) {
 			changed = append(changed, name)
 		}
 		next[name] = c

@@ -1,0 +1,94 @@
+package assign
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// watchPause is how long to wait before the lease is watched again after a
+// watch has ended or was refused. It is looked at in any case.
+const watchPause = 2 * time.Second
+
+// keepWatching watches the lease until ctx ends.
+func (e *elector) keepWatching(ctx context.Context) {
+	for {
+		if w, err := e.watch(ctx); err == nil {
+			e.follow(ctx, w)
+		}
+		if !pause(ctx, watchPause) {
+			return
+		}
+	}
+}
+
+// follow follows one watch to its end.
+func (e *elector) follow(ctx context.Context, w watch.Interface) {
+	defer w.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case news, more := <-w.ResultChan():
+			if !more {
+				return
+			}
+			if l, ok := news.Object.(*coordinationv1.Lease); ok && (news.Type == watch.Deleted || holder(l) == "") {
+				e.freed()
+			}
+		}
+	}
+}
+
+// holder returns who holds a lease; it is empty when nobody does.
+func holder(l *coordinationv1.Lease) string {
+	if l.Spec.HolderIdentity == nil {
+		return ""
+	}
+	return *l.Spec.HolderIdentity
+}
+
+// freed notes that the lease was seen without a holder.
+func (e *elector) freed() {
+	select {
+	case e.freeC <- struct{}{}:
+	default: // it is noted
+	}
+}
+
+// A graspable is a lock that remembers whether it was ever held.
+type graspable struct {
+	resourcelock.Interface
+
+	mu      sync.Mutex
+	grasped bool
+}
+
+// Create implements resourcelock.Interface.
+func (g *graspable) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	return g.note(r, g.Interface.Create(ctx, r))
+}
+
+// Update implements resourcelock.Interface.
+func (g *graspable) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	return g.note(r, g.Interface.Update(ctx, r))
+}
+
+// note notes what a write did that had this error.
+func (g *graspable) note(r resourcelock.LeaderElectionRecord, err error) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.grasped = g.grasped || (err == nil && r.HolderIdentity == g.Identity())
+	return err
+}
+
+// held reports whether the lock is or was held.
+func (g *graspable) held() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.grasped
+}
