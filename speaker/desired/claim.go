@@ -21,6 +21,14 @@ type Claim struct {
 	Weak bool
 }
 
+// Nobody stands in a Claim for the node of an address that was given back: no
+// Service had it any more. It is no name that a node can have.
+const Nobody = "-"
+
+// fresh reports whether nobody holds an address with this claim, and the last
+// who did has given it back.
+func (c Claim) fresh() bool { return c.Epoch == 0 || c.Node == Nobody }
+
 // Compare orders claims of one address: the better one is greater. The higher
 // epoch wins; among equals one that is not weak; among these the node with the
 // higher hash for the address, and at last the first name.

@@ -38,8 +38,11 @@ package desired
 // it at once; the others wait to hear of the claim, and take the winner for the
 // holder meanwhile. Addresses are placed in their order. Of the candidates the
 // highest weight wins; among equals the node that holds the fewest addresses of
-// Services, those placed so far included; then the highest hash of node and
+// Services of the same family, those placed so far included; then the highest hash of node and
 // address, at last the first name.
+//
+// When no Service has an address any more, the node that it belongs to gives it
+// back, by a claim for Nobody: the next Service that has it may be anybody's.
 //
 // The weight of a node in an advertisement is the sum of its preferredNodes
 // that match; of several advertisements that select the node, for any of the

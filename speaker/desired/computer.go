@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -28,8 +27,7 @@ type Computer struct {
 	addresses map[netip.Addr]*address
 	// order holds services, sorted by key.
 	order []*service
-	// load is how many addresses each node holds, by its place in view.
-	load []int
+	load  load
 	// led holds the addresses that this node announces, sorted.
 	led []*address
 	// unsettled are the addresses that are to be decided about.
@@ -38,6 +36,8 @@ type Computer struct {
 	// been heard yet, sorted. They are decided about anew each time.
 	open  []*address
 	state State
+	// givenBack are claims in state that no address stands for any more.
+	givenBack []Claim
 }
 
 // noConfig stands for a Config that is not there yet.
@@ -62,16 +62,17 @@ func (c *Computer) Compute(in Input) State {
 		// A key came twice, against the contract of Input. Let the later Service
 		// count, whatever was before, and leave nothing behind.
 		c.renew(in)
-		c.replace(in.Services)
+		renewed = c.replace(in.Services)
 	}
 	d := c.decider(in)
 	c.hear(d)
-	if len(c.unsettled) > 0 || changed {
+	if len(c.unsettled) > 0 || changed || c.givenBack != nil {
 		changed = c.settle(d) || changed
+		if renewed {
+			c.giveBackRest(d)
+		}
+		c.givenBack = d.givenBack
 		c.state = c.assemble(changed)
-	}
-	if renewed {
-		maps.DeleteFunc(c.memory.held, func(a netip.Addr, _ tenure) bool { return c.addresses[a] == nil })
 	}
 	c.memory.started, c.memory.claims = true, in.Claims
 	c.memory.majority, c.memory.sure = c.memory.majority || d.majority, d.sure
@@ -89,7 +90,7 @@ func (c *Computer) renew(in Input) {
 		view:      newView(in),
 		services:  make(map[string]*service, len(in.Services)),
 		addresses: make(map[netip.Addr]*address, len(in.Services)),
-		load:      make([]int, len(in.Nodes)),
+		load:      newLoad(len(in.Nodes)),
 	}
 	if c.memory.held == nil {
 		c.memory.held = map[netip.Addr]tenure{}
@@ -156,7 +157,7 @@ func (c *Computer) settle(d *decider) (changed bool) {
 		}
 	}
 	slices.SortFunc(tasks, byAddress)
-	load := slices.Clone(c.load)
+	load := c.load.clone()
 	d.placeAll(tasks, load)
 	d.handAll(tasks, load)
 	changed = c.conclude(d)
@@ -183,7 +184,7 @@ func (c *Computer) conclude(d *decider) (changed bool) {
 			changed = d.conclude(a) || changed
 		} else {
 			changed, a.led = true, Layer2Address{}
-			delete(c.memory.held, a.addr)
+			d.giveBack(a.addr)
 			delete(c.addresses, a.addr)
 		}
 		leads := len(a.led.Services) > 0
@@ -199,10 +200,20 @@ func (c *Computer) conclude(d *decider) (changed bool) {
 	return changed
 }
 
+// giveBackRest gives the addresses back that no Service has any more, when it is
+// not known which have been lost since the last Input.
+func (c *Computer) giveBackRest(d *decider) {
+	for addr := range c.memory.held {
+		if c.addresses[addr] == nil {
+			d.giveBack(addr)
+		}
+	}
+}
+
 // count adds n to what the owner of an address holds.
 func (c *Computer) count(a *address, n int) {
 	if a.owner >= 0 {
-		c.load[a.owner] += n
+		c.load.of(a)[a.owner] += n
 	}
 }
 
@@ -215,6 +226,10 @@ func (c *Computer) assemble(changed bool) State {
 		if a.made {
 			s.Claims = append(s.Claims, a.claim)
 		}
+	}
+	if c.givenBack != nil {
+		s.Claims = append(s.Claims, c.givenBack...)
+		slices.SortFunc(s.Claims, func(a, b Claim) int { return a.Address.Compare(b.Address) })
 	}
 	if !changed {
 		return s

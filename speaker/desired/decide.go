@@ -1,6 +1,9 @@
 package desired
 
-import "slices"
+import (
+	"net/netip"
+	"slices"
+)
 
 // A task is what a node has to decide about an address with regard to how many
 // each node holds, that is, after it has looked at all; zero is nothing.
@@ -22,6 +25,8 @@ type decider struct {
 	*elector
 	claims *Claims
 	memory *memory
+	// givenBack are claims by which this node gives addresses back.
+	givenBack []Claim
 	// majority is true when most of the speakers are alive, and sure when they
 	// have been so for a while: what is claimed then is not weak.
 	majority, sure bool
@@ -119,18 +124,18 @@ func (d *decider) home(a *address, t *tenure, held bool) task {
 // placeAll elects a holder for the addresses that have none, in their order,
 // given how many each node holds, and counts them. All nodes decide the same;
 // the one that wins makes the claim.
-func (d *decider) placeAll(addresses []*address, load []int) {
+func (d *decider) placeAll(addresses []*address, load load) {
 	for _, a := range addresses {
 		if a.task != place {
 			continue
 		}
 		d.narrow(a)
-		b := ballot{load: load, tie: -1}
+		b := ballot{load: load.of(a), tie: -1}
 		if a.failback() {
 			b.load = nil // it goes home
 		}
 		i := d.elect(a, b)
-		load[i]++
+		load.of(a)[i]++
 		a.holder = d.view.nodes[i].Name
 		if i != d.view.self {
 			continue
@@ -138,8 +143,8 @@ func (d *decider) placeAll(addresses []*address, load []int) {
 		// The node that is not alive may have been cut off when it claimed the
 		// address from one that is: who takes over knows no better.
 		weak := !d.sure || a.claim.Weak
-		t := tenure{cause: TookOver, fresh: a.claim.Epoch == 0, rightful: !weak, early: !d.majority && !d.memory.majority}
-		if a.claim.Epoch == 0 {
+		t := tenure{cause: TookOver, fresh: a.claim.fresh(), rightful: !weak, early: !d.majority && !d.memory.majority}
+		if a.claim.fresh() {
 			t.cause = Placed
 		}
 		t.claim = Claim{Address: a.addr, Node: d.view.node, Epoch: a.claim.Epoch + 1, Weak: weak}
@@ -149,14 +154,14 @@ func (d *decider) placeAll(addresses []*address, load []int) {
 
 // handAll gives this node's addresses that it is not to keep to others, in
 // their order, given how many each node holds.
-func (d *decider) handAll(addresses []*address, load []int) {
+func (d *decider) handAll(addresses []*address, load load) {
 	for _, a := range addresses {
 		if a.task != place && a.owner >= 0 {
-			load[a.owner]--
+			load.of(a)[a.owner]--
 		}
 	}
 	for _, a := range addresses {
-		b := ballot{load: load, tie: -1}
+		b := ballot{load: load.of(a), tie: -1}
 		switch {
 		case a.task == 0, a.task == place:
 			continue
@@ -167,7 +172,7 @@ func (d *decider) handAll(addresses []*address, load []int) {
 		}
 		d.narrow(a)
 		i := d.elect(a, b)
-		load[i]++
+		load.of(a)[i]++
 		if i == d.view.self {
 			continue
 		}
@@ -209,6 +214,17 @@ func (d *decider) conclude(a *address) (changed bool) {
 	t.announced, t.preferences = led.Services != nil, a.preferences()
 	d.memory.held[a.addr] = t
 	return changed
+}
+
+// giveBack forgets an address that no Service has any more, and gives it back if
+// it belongs to this node, so that it is placed as if it were new for the next
+// Service that has it.
+func (d *decider) giveBack(addr netip.Addr) {
+	t, held := d.memory.held[addr]
+	if held && d.claims.Of(addr).Compare(t.claim) <= 0 {
+		d.givenBack = append(d.givenBack, Claim{Address: addr, Node: Nobody, Epoch: t.claim.Epoch + 1, Weak: t.claim.Weak})
+	}
+	delete(d.memory.held, addr)
 }
 
 func sameLed(a, b Layer2Address) bool {

@@ -1,6 +1,9 @@
 package desired
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // An elector holds elections. What it keeps is only room to work in.
 type elector struct {
@@ -73,10 +76,27 @@ func (e *elector) weigh() []int64 {
 	return e.weights
 }
 
+// A load is how many addresses of a family each node holds, by its place. The
+// families count apart, so that each is spread evenly.
+type load struct{ four, six []int }
+
+func newLoad(nodes int) load { return load{four: make([]int, nodes), six: make([]int, nodes)} }
+
+// clone returns a copy.
+func (l load) clone() load { return load{four: slices.Clone(l.four), six: slices.Clone(l.six)} }
+
+// of returns the load of an address's family.
+func (l load) of(a *address) []int {
+	if a.addr.Is4() {
+		return l.four
+	}
+	return l.six
+}
+
 // A ballot is how candidates of equal weight are told apart.
 type ballot struct {
-	// load is how many addresses each node has, by its place: fewer are better.
-	// Nil leaves that out.
+	// load is how many addresses of the family each node has, by its place:
+	// fewer are better. Nil leaves that out.
 	load []int
 	// tie is the place of the node that wins among equals, -1 for none. Without
 	// one the highest score wins.
