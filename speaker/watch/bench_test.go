@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/heraldlb/herald/api/v1beta1"
+	"github.com/heraldlb/herald/speaker/desired"
 )
 
 // A shelf is a reader that lists as a cache does when nothing is copied.
@@ -72,6 +74,14 @@ func benchmarkPass(b *testing.B, n, changes int) {
 	world.members.set(append(alive, "a")...)
 	world.cluster = s
 	ctx := context.Background()
+	world.pass(ctx, world.notBefore)
+	var claims []desired.Claim // what the others tell once they have heard of it
+	for i := range n {
+		claims = append(claims, desired.Claim{
+			Address: netip.AddrFrom4([4]byte{10, 1, byte(i / 250), byte(i%250 + 1)}), Node: fmt.Sprintf("node-%d", i%100), Epoch: 2,
+		})
+	}
+	world.members.Claim(claims)
 	world.pass(ctx, world.notBefore)
 	for b.Loop() {
 		for range changes {

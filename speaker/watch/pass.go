@@ -24,8 +24,8 @@ import (
 const (
 	retryFirst = 100 * time.Millisecond // after a failure
 	retryLast  = 5 * time.Second        // after many in a row
-	paceMost   = 100 * time.Millisecond // between passes without hurry
-	paceShare  = 9                      // of a pass's own duration to rest after it
+	paceMost   = 300 * time.Millisecond // between passes without hurry
+	paceShare  = 29                     // of a pass's own duration to rest after it
 )
 
 // Reconcile makes one pass: it reads the cluster from the cache, decides, and
