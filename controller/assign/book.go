@@ -85,8 +85,10 @@ type book struct {
 	// rested is when the first address will have rested that rested when it
 	// was last asked for; zero when none did.
 	rested time.Time
-	// began is when the book was started.
-	began time.Time
+	// began is when the book was started, and snapshot the resource version of
+	// the list of Services that it was started from; empty when that is not known.
+	began    time.Time
+	snapshot string
 }
 
 // newBook returns a book without pools and Services.
@@ -176,7 +178,10 @@ func (b *book) setNamespace(name string, l config.Labels) {
 // comes first where something has become free.
 func (b *book) observe(r *request, now time.Time) *entry {
 	e := b.entries[r.key]
-	if e != nil && e.uid == r.uid && older(r.version, e.version) {
+	switch {
+	case e == nil && b.predates(r.version):
+		return &entry{}
+	case e != nil && b.outdated(e, r.uid, r.version):
 		return e
 	}
 	if e == nil {
@@ -215,6 +220,21 @@ func (b *book) takeChanged() []string {
 	keys := slices.Sorted(maps.Keys(b.changed))
 	clear(b.changed)
 	return keys
+}
+
+// outdated reports whether there is a newer Service of an entry's name than the
+// one of a uid and version, which a cache that is behind still has.
+func (b *book) outdated(e *entry, uid, version string) bool {
+	if e.uid == uid {
+		return older(version, e.version)
+	}
+	return b.predates(version)
+}
+
+// predates reports whether a version is in the snapshot or older than that. A
+// Service of such a version that the snapshot does not have was gone by then.
+func (b *book) predates(version string) bool {
+	return b.snapshot != "" && (version == b.snapshot || older(version, b.snapshot))
 }
 
 // compareAge orders older Services before younger ones.

@@ -104,6 +104,13 @@ func (a *assigner) absent(ctx context.Context, t *term, key client.ObjectKey) (r
 // releases what it held once the status does not show it any longer.
 func (a *assigner) disown(ctx context.Context, t *term, s *corev1.Service) (reconcile.Result, error) {
 	key := client.ObjectKeyFromObject(s).String()
+	t.mu.Lock()
+	e := t.book.entries[key]
+	outdated := e != nil && t.book.outdated(e, string(s.UID), s.ResourceVersion)
+	t.mu.Unlock()
+	if outdated {
+		return reconcile.Result{}, nil // the cache will tell when it has caught up
+	}
 	if c := planRelease(s); c != nil {
 		if result, err := a.write(ctx, t, s, c, outcome{}); err != nil || result.RequeueAfter > 0 {
 			return result, err

@@ -66,6 +66,9 @@ func (a *assigner) newTerm(ctx context.Context) (*term, []client.ObjectKey, erro
 		counted:  map[string]counts{},
 		stale:    map[string]time.Time{},
 	}
+	if err := a.awaitCache(ctx); err != nil {
+		return nil, nil, err
+	}
 	var namespaces corev1.NamespaceList
 	if err := a.client.List(ctx, &namespaces); err != nil {
 		return nil, nil, fmt.Errorf("list Namespaces: %w", err)
@@ -81,24 +84,27 @@ func (a *assigner) newTerm(ctx context.Context) (*term, []client.ObjectKey, erro
 	if err := t.configure(cfg, verdicts, a.now()); err != nil {
 		return nil, nil, err
 	}
-	requests, keys, err := a.listServices(ctx)
+	requests, keys, version, err := a.listServices(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	t.book.snapshot = version
 	t.book.start(requests, a.now())
 	return t, keys, nil
 }
 
 // listServices reads all Services from the API server, and returns the
-// requests of those handled and the keys of all that concern us.
-func (a *assigner) listServices(ctx context.Context) ([]*request, []client.ObjectKey, error) {
-	var requests []*request
-	var keys []client.ObjectKey
+// requests of those handled, the keys of all that concern us, and the resource
+// version at which all this was so.
+func (a *assigner) listServices(ctx context.Context) (requests []*request, keys []client.ObjectKey, version string, err error) {
 	opts := &client.ListOptions{Limit: pageSize}
 	for {
 		var page corev1.ServiceList
 		if err := a.live.List(ctx, &page, opts); err != nil {
-			return nil, nil, fmt.Errorf("list Services: %w", err)
+			return nil, nil, "", fmt.Errorf("list Services: %w", err)
+		}
+		if version == "" {
+			version = page.ResourceVersion // that of all pages
 		}
 		for i := range page.Items {
 			s := &page.Items[i]
@@ -110,7 +116,7 @@ func (a *assigner) listServices(ctx context.Context) ([]*request, []client.Objec
 			}
 		}
 		if opts.Continue = page.Continue; opts.Continue == "" {
-			return requests, keys, nil
+			return requests, keys, version, nil
 		}
 	}
 }

@@ -1,0 +1,90 @@
+package assign
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/heraldlb/herald/api/v1beta1"
+)
+
+// cacheLook is the time between two looks at whether the cache has caught up.
+const cacheLook = 50 * time.Millisecond
+
+// awaitCache waits until the cache has all namespaces and objects of the
+// configuration as the API server has them. A replica that stood by may have
+// been cut off: what it would decide by then is what was true minutes ago, and
+// pools that it has not heard of would seem to be gone.
+func (a *assigner) awaitCache(ctx context.Context) error {
+	for {
+		behind, err := a.behind(ctx)
+		if err != nil || behind == "" {
+			return err
+		}
+		if !pause(ctx, cacheLook) {
+			return fmt.Errorf("wait for the cache: it lacks %s: %w", behind, ctx.Err())
+		}
+	}
+}
+
+// behind names an object that the cache does not have as the API server has
+// it; it is empty when there is none.
+func (a *assigner) behind(ctx context.Context) (string, error) {
+	ours := []client.ListOption{client.InNamespace(a.namespace)}
+	for _, kind := range []struct {
+		live, cached client.ObjectList
+		opts         []client.ListOption
+	}{
+		{&corev1.NamespaceList{}, &corev1.NamespaceList{}, nil},
+		{&v1beta1.IPAddressPoolList{}, &v1beta1.IPAddressPoolList{}, nil},
+		{&v1beta1.L2AdvertisementList{}, &v1beta1.L2AdvertisementList{}, nil},
+		{&v1beta1.BGPAdvertisementList{}, &v1beta1.BGPAdvertisementList{}, nil},
+		{&v1beta1.BGPPeerList{}, &v1beta1.BGPPeerList{}, nil},
+		{&v1beta1.BFDProfileList{}, &v1beta1.BFDProfileList{}, nil},
+		{&v1beta1.CommunityList{}, &v1beta1.CommunityList{}, nil},
+		{&corev1.SecretList{}, &corev1.SecretList{}, ours},
+	} {
+		if err := a.live.List(ctx, kind.live, kind.opts...); err != nil {
+			return "", fmt.Errorf("list %T: %w", kind.live, err)
+		}
+		if err := a.client.List(ctx, kind.cached, kind.opts...); err != nil {
+			return "", fmt.Errorf("list cached %T: %w", kind.cached, err)
+		}
+		if name := difference(versionsOf(kind.live), versionsOf(kind.cached)); name != "" {
+			return fmt.Sprintf("%T %s", kind.live, name), nil
+		}
+	}
+	return "", nil
+}
+
+// difference names an object that the cache lacks, has in an older version, or
+// still has; it is empty when there is none.
+func difference(live, cached map[string]string) string {
+	for name, version := range live {
+		if has, ok := cached[name]; !ok || older(has, version) {
+			return name
+		}
+	}
+	for name := range cached {
+		if _, ok := live[name]; !ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// versionsOf returns the resource versions of a list's items by name.
+func versionsOf(list client.ObjectList) map[string]string {
+	out := map[string]string{}
+	_ = apimeta.EachListItem(list, func(o runtime.Object) error {
+		item := o.(client.Object)
+		out[client.ObjectKeyFromObject(item).String()] = item.GetResourceVersion()
+		return nil
+	})
+	return out
+}
