@@ -26,6 +26,7 @@ func (w *World) announce(ctx context.Context, now time.Time, allowed []desired.L
 	// hears of them, and says so, before it is announced.
 	if len(state.Claims) > 0 {
 		w.Members.Claim(state.Claims)
+		w.heard.own(state.Claims)
 	}
 	if now.Sub(w.forgot) >= forgetEvery {
 		w.forgot = now

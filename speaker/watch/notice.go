@@ -66,23 +66,19 @@ func conflicting(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
 	for _, c := range before.Conflicts {
 		known[[2]string{c.Address, c.MAC}] = true
 	}
-	holders := map[string][]string{}
-	for _, l := range r.status.Layer2 {
-		holders[l.Address] = l.Services
-	}
 	var out []notice
 	for _, c := range r.status.Conflicts {
 		if known[[2]string{c.Address, c.MAC}] {
 			continue
 		}
-		for _, service := range holders[c.Address] {
+		for _, service := range r.contested[c.Address] {
 			ref, ok := r.services[service]
 			if !ok {
 				continue
 			}
 			out = append(out, notice{
 				service: ref, kind: corev1.EventTypeWarning, reason: reasonConflict, action: "Announce",
-				note: fmt.Sprintf("station %s claims %s on %s, which node %q answers for", c.MAC, c.Address, c.Interface, r.status.Node),
+				note: fmt.Sprintf("station %s claims %s on %s, which is for node %q to answer for", c.MAC, c.Address, c.Interface, r.status.Node),
 			})
 		}
 	}

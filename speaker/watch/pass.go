@@ -99,7 +99,11 @@ func (w *World) pass(ctx context.Context, now time.Time) time.Duration {
 
 	f.alive = w.Members.Alive()
 	settled := w.follow(now, f.alive)
-	state := w.computer.Compute(w.input(f.hosts, f.alive, now))
+	claims := w.Members.Claims()
+	believed, unsure := w.heard.pass(now, f.alive, claims)
+	in := w.input(f.hosts, believed, now)
+	in.Claims = claims
+	state := w.computer.Compute(in)
 	allowed, release := w.hold.pass(surroundings{
 		now:      now,
 		others:   othersAlive(f.alive, w.Node),
@@ -113,7 +117,7 @@ func (w *World) pass(ctx context.Context, now time.Time) time.Duration {
 	w.announced = allowed
 	expiry := w.report(f, now)
 	w.metrics.pass(time.Since(now), len(w.catalogue.services), &state, len(allowed))
-	return w.settle(errs, earliest(now, settled, release, over, expiry, w.recall.expiry()))
+	return w.settle(errs, earliest(now, settled, unsure, release, over, expiry, w.recall.expiry()))
 }
 
 // steadyAfter is how long the same speakers must have been alive for each to

@@ -136,12 +136,6 @@ func (p *publisher) converge(ctx context.Context, r *report) error {
 	if p.told == nil { // first: what was announced before the start is no news
 		p.told = p.object.Status.DeepCopy()
 	}
-	if !equality.Semantic.DeepEqual(p.object.OwnerReferences, want.OwnerReferences) {
-		p.object.OwnerReferences = want.OwnerReferences
-		if err := p.client.Update(ctx, p.object); err != nil {
-			return err
-		}
-	}
 	if equality.Semantic.DeepEqual(p.object.Status, r.status) {
 		return nil
 	}
@@ -150,7 +144,7 @@ func (p *publisher) converge(ctx context.Context, r *report) error {
 }
 
 // metadata returns that of the SpeakerStatus of a report. It belongs to its
-// Node and goes with it.
+// Node and goes with it; one of an earlier Node of the name is made anew then.
 func metadata(node string, r *report) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Name:            node,

@@ -214,15 +214,6 @@ func TestPublisherRestoresAndRetries(t *testing.T) {
 			t.Errorf("%d addresses in the status, want 1", len(s.Status.Layer2))
 		}
 
-		// Its Node has been replaced.
-		r := leading("192.0.2.1")
-		r.node = "other-uid"
-		p.publish(r)
-		elapse(2 * time.Second)
-		s = a.status(t, "a")
-		if s.OwnerReferences[0].UID != "other-uid" {
-			t.Errorf("owner %v", s.OwnerReferences)
-		}
 		p.publish(leading())
 		elapse(2 * time.Second)
 		if s = a.status(t, "a"); len(s.Status.Layer2) != 0 {
@@ -249,6 +240,7 @@ func TestPublisherEvents(t *testing.T) {
 		elapse(2 * time.Second)
 		r := leading("192.0.2.1", "192.0.2.2")
 		r.status.Conflicts = []v1beta1.AddressConflict{{Address: "192.0.2.2", MAC: "02:00:00:00:00:09", Interface: "eth0"}}
+		r.contested = map[string][]string{"192.0.2.2": {"default/192.0.2.2"}}
 		p.publish(r)
 		elapse(2 * time.Second)
 		p.publish(r)
@@ -258,7 +250,7 @@ func TestPublisherEvents(t *testing.T) {
 		want := []string{
 			`default/192.0.2.2 Normal Announcing: node "a" answers for 192.0.2.2 on eth0`,
 			`default/192.0.2.1 Normal Announcing: node "a" answers for 192.0.2.1 on eth0`,
-			`default/192.0.2.2 Warning AddressConflict: station 02:00:00:00:00:09 claims 192.0.2.2 on eth0, which node "a" answers for`,
+			`default/192.0.2.2 Warning AddressConflict: station 02:00:00:00:00:09 claims 192.0.2.2 on eth0, which is for node "a" to answer for`,
 		}
 		if diff := cmp.Diff(want, rec.events); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)

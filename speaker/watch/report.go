@@ -42,6 +42,8 @@ type report struct {
 	node types.UID
 	// services refers to every Service in the status by its key.
 	services map[string]corev1.ObjectReference
+	// contested are the keys of the Services that hold an address in dispute.
+	contested map[string][]string
 }
 
 // A telling is what a report is made from.
@@ -58,7 +60,7 @@ type telling struct {
 
 // reportOf makes the report.
 func reportOf(t telling) *report {
-	r := &report{node: t.uid, services: map[string]corev1.ObjectReference{}}
+	r := &report{node: t.uid, services: map[string]corev1.ObjectReference{}, contested: map[string][]string{}}
 	announced := make(map[netip.Addr]*desired.Layer2Address, len(t.announced))
 	for i := range t.announced {
 		announced[t.announced[i].Address] = &t.announced[i]
@@ -77,6 +79,7 @@ func reportOf(t telling) *report {
 			Address: c.Address.String(), MAC: c.MAC, Interface: c.Interface, LastSeen: metav1.NewTime(c.At.Truncate(time.Minute)),
 		})
 		if a := announced[c.Address]; a != nil {
+			r.contested[c.Address.String()] = a.Services
 			r.refer(a.Services, t.ref)
 		}
 	}

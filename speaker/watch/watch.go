@@ -136,6 +136,7 @@ type passes struct {
 	start     start
 	hold      hold
 	handover  handover
+	heard     heard
 	sightings sightings
 	recall    recall
 
