@@ -107,7 +107,8 @@ func (m *machine) retime() {
 	m.polling = true
 }
 
-// receive takes a valid packet that the peer sent, and reports whether it must be answered at once by one with the Final bit.
+// receive takes a valid packet that the peer sent, and reports whether it must
+// be answered at once by one with the Final bit.
 func (m *machine) receive(p *packet, now time.Time) (answer bool) {
 	m.remote, m.remoteState, m.remoteDiagnostic = p.mine, p.state, p.diagnostic
 	m.remoteMinTx, m.remoteMinRx, m.remoteMultiplier = p.minTx, p.minRx, p.multiplier
