@@ -252,7 +252,7 @@ func TestOwnKernelLearns(t *testing.T) {
 		}
 		return &all[i], err
 	}
-	err := lan.ns.do(func() error {
+	err := lan.ns.Do(func() error {
 		l, err := netlink.LinkByName("h0")
 		if err != nil {
 			return err
