@@ -8,6 +8,8 @@ import "net/netip"
 type State struct {
 	// Layer2 is sorted by address.
 	Layer2 []Layer2Address
+	// BGP is what is said to routers.
+	BGP BGP
 	// Declined tells for every address of every Service that this node does
 	// not announce by a protocol why not, sorted by Service, address, protocol.
 	Declined []Declined
