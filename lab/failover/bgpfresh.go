@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"os/exec"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,40 +12,6 @@ import (
 	"github.com/heraldlb/herald/lab/drive"
 	"github.com/heraldlb/herald/lab/figures"
 )
-
-// A monitor tells of the changes of a host's routes, as they happen.
-type monitor struct {
-	cmd   *exec.Cmd
-	lines chan string
-}
-
-// watchRoutes starts a monitor on a host. The caller ends it.
-func (r *run) watchRoutes(ctx context.Context, host string) (*monitor, error) {
-	m := &monitor{cmd: r.Command(ctx, "exec", host, "--", "ip", "-o", "monitor", "route"), lines: make(chan string, 1000)}
-	out, err := m.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := m.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		defer close(m.lines)
-		for text := bufio.NewScanner(out); text.Scan(); {
-			m.lines <- text.Text()
-		}
-	}()
-	return m, nil
-}
-
-// end ends the monitor.
-func (m *monitor) end() {
-	_ = m.cmd.Process.Signal(os.Interrupt) // it may have ended
-	for range m.lines {
-		// What it still has to say is of no use.
-	}
-	_ = m.cmd.Wait() // it was interrupted
-}
 
 // routedFresh measures how soon routers forward to the addresses of a new
 // Service.
@@ -77,15 +39,17 @@ func (r *run) routedFresh(ctx context.Context) error {
 // forwardedAfter creates a Service with addresses, and adds how long it took from
 // then until each router forwarded to all of them.
 func (r *run) forwardedAfter(ctx context.Context, name string, addrs []netip.Addr, waits [][]float64) error {
-	var monitors []*monitor
+	var monitors []*drive.RouteWatch
 	for _, w := range ways {
-		m, err := r.watchRoutes(ctx, w.router)
+		m, err := r.WatchRoutes(ctx, w.router)
 		if err != nil {
 			return err
 		}
-		defer m.end()
+		defer m.End()
 		monitors = append(monitors, m)
 	}
+	ctx, cancel := context.WithTimeout(ctx, tooLong)
+	defer cancel()
 	if err := pause(ctx, baseline); err != nil {
 		return err
 	}
@@ -101,9 +65,7 @@ func (r *run) forwardedAfter(ctx context.Context, name string, addrs []netip.Add
 	}
 	for i, m := range monitors {
 		go func() {
-			// Routes of the two families come in either order: what was passed over
-			// while the first was waited for would be missed.
-			at, err := m.seenAll(ctx, addrs)
+			at, err := m.Seen(ctx, addrs...)
 			answers <- answer{i, at, err}
 		}()
 	}
@@ -115,29 +77,4 @@ func (r *run) forwardedAfter(ctx context.Context, name string, addrs []netip.Add
 		waits[a.way] = append(waits[a.way], milliseconds(a.at.Sub(began)))
 	}
 	return r.kube.CoreV1().Services("default").Delete(ctx, name, metav1.DeleteOptions{})
-}
-
-// seenAll waits until routes for all of the addresses were added or replaced.
-func (m *monitor) seenAll(ctx context.Context, addrs []netip.Addr) (time.Time, error) {
-	missing := map[string]bool{}
-	for _, a := range addrs {
-		missing[a.String()] = true
-	}
-	ctx, cancel := context.WithTimeout(ctx, tooLong)
-	defer cancel()
-	for {
-		select {
-		case line, ok := <-m.lines:
-			if !ok {
-				return time.Time{}, errors.New("the monitor of routes has ended")
-			}
-			first, _, _ := strings.Cut(line, " ")
-			delete(missing, first)
-			if len(missing) == 0 {
-				return time.Now(), nil
-			}
-		case <-ctx.Done():
-			return time.Time{}, fmt.Errorf("no route to %v: %w", missing, ctx.Err())
-		}
-	}
 }
