@@ -45,7 +45,11 @@ func testHostile(t *testing.T, c *cluster) {
 	})
 	before := c.residents(t)
 	since := time.Now()
-	probes := c.through(t, 1, 14*time.Second)
+	lasting := 14 * time.Second
+	if *soak {
+		lasting = 3 * time.Minute
+	}
+	probes := c.through(t, 1, lasting)
 	c.apply(t, peer{name: "evil4", asn: -1, more: "dynamicASN: external, gracefulRestart: true"}.manifest(c.hostAddr(t, on, c.segments[0].Addr()).String())+
 		peer{name: "evil6", asn: -1, more: "dynamicASN: external, holdTime: 3s"}.manifest(c.hostAddr(t, on, c.segments[1].Addr()).String()))
 	unharmed(t, "hostile router", probes.wait(t), 0)
