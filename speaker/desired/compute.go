@@ -111,3 +111,17 @@ package desired
 // in force. Those with equal attributes are merged into it; the others are
 // refused there, and nowhere else. Their Services have the prefix all the same.
 func Compute(in Input) State { return new(Computer).Compute(in) }
+
+// ComputeBGP returns what is about BGP in the State that Compute returns: BGP,
+// and that of Declined. It does not depend on Claims, and so it serves a speaker
+// that has not learned them yet.
+func ComputeBGP(in Input) State {
+	if in.Config == nil {
+		in.Config = &noConfig
+	}
+	var c Computer
+	c.renew(in)
+	c.replace(in.Services)
+	c.destinations.settle()
+	return State{BGP: c.destinations.bgp(c.view.forum), Declined: c.declined()}
+}
