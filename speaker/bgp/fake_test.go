@@ -176,6 +176,13 @@ func (r *fakeRouter) establish(name string, restart time.Duration) {
 	}})
 }
 
+// change changes how the router behaves.
+func (r *fakeRouter) change(fn func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn()
+}
+
 // drain returns what was done since the last time.
 func (r *fakeRouter) drain() []string {
 	r.mu.Lock()
@@ -332,7 +339,6 @@ type world struct {
 	router   *fakeRouter
 	detector *fakeDetector
 	host     *fakeHost
-	links    chan<- struct{}
 	stop     func()
 }
 

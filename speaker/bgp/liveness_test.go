@@ -134,7 +134,7 @@ func TestLeaveKeeping(t *testing.T) {
 
 func TestLeave(t *testing.T) {
 	inWatchedWorld(t, func(w *world) {
-		w.router.slow = time.Second
+		w.router.change(func() { w.router.slow = time.Second })
 		start := time.Now()
 		done := make(chan error, 1)
 		go func() { done <- w.Leave(w.t.Context(), false) }()
