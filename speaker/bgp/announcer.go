@@ -50,9 +50,10 @@ type Announcer struct {
 	network  network
 	requests chan request
 	mail     *mailbox
-	changed  chan struct{} // capacity 1
-	ended    chan struct{} // closed when Start has returned
-	view     atomic.Pointer[[]Status]
+	changed  chan struct{}                   // capacity 1
+	ended    chan struct{}                   // closed when Start has returned
+	view     atomic.Pointer[[]record]        // frozen
+	wards    atomic.Pointer[map[string]ward] // frozen
 }
 
 // A request is a function for the goroutine that owns the state.
@@ -87,7 +88,8 @@ func newAnnouncer(c Config, n network) *Announcer {
 		changed:  make(chan struct{}, 1),
 		ended:    make(chan struct{}),
 	}
-	a.view.Store(&[]Status{})
+	a.view.Store(&[]record{})
+	a.wards.Store(&map[string]ward{})
 	return a
 }
 
@@ -111,7 +113,7 @@ func (a *Announcer) Set(ctx context.Context, want desired.BGP) error {
 }
 
 // Sessions returns the sessions that are wanted, sorted by name of the peer.
-func (a *Announcer) Sessions() []Status { return copies(*a.view.Load()) }
+func (a *Announcer) Sessions() []Status { return complete(*a.view.Load(), a.config.Detector.Status()) }
 
 // Changed returns a channel, always the same, that has a token after Sessions
 // have changed by themselves, not by Set: one came up or went down, for another

@@ -80,7 +80,7 @@ func (e *engine) announce(p *peer) error {
 	if len(p.announce) == 0 {
 		return nil
 	}
-	err := p.session.Announce(p.announce)
+	err := p.session.announce(p.announce)
 	for _, path := range p.announce {
 		if err != nil {
 			p.sent.put(path.Prefix, Path{})
@@ -96,7 +96,7 @@ func (e *engine) withdraw(p *peer) error {
 	if len(p.withdraw) == 0 || p.session == nil {
 		return nil
 	}
-	err := p.session.Withdraw(p.withdraw)
+	err := p.session.withdraw(p.withdraw)
 	for _, prefix := range p.withdraw {
 		if err != nil {
 			p.sent.put(prefix, Path{})

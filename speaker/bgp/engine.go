@@ -26,6 +26,8 @@ type engine struct {
 	watched bool          // and so links need not be read at every Set
 
 	seekers map[string]*seeker // by interface
+	// told is what Sessions returned after the last change.
+	told []Status
 	// watching are the BFD sessions that the detector has.
 	watching []bfd.Session
 
@@ -50,6 +52,8 @@ func (e *engine) run(ctx context.Context) error {
 	defer stop()
 	detected := make(chan error, 1)
 	go func() { detected <- e.config.Detector.Start(watching) }()
+	g := &guard{Announcer: e.Announcer}
+	e.going.Go(func() { g.run(ctx, &e.going) })
 	if e.config.WatchLinks != nil {
 		e.going.Go(func() {
 			if err := e.config.WatchLinks(ctx, e.linksC); err != nil {
@@ -76,8 +80,6 @@ func (e *engine) serve(ctx context.Context) {
 			for _, run := range e.mail.take() {
 				run(ctx, e)
 			}
-		case <-e.config.Detector.Changed():
-			e.detected()
 		case <-e.linksC:
 			e.watched = true
 			e.readLinks()
@@ -179,6 +181,7 @@ func (e *engine) converge(ctx context.Context, changed map[string][]wish) error 
 		e.closeUnfit(p)
 	}
 	e.watch(ctx)
+	e.ward()
 	e.arm(now)
 	return errors.Join(errs...)
 }
@@ -202,17 +205,17 @@ func (e *engine) arm(now time.Time) {
 // publish makes what Sessions returns true, and reports a change if it came by
 // itself.
 func (e *engine) publish(byItself bool) {
-	before := *e.view.Load()
-	view := make([]Status, 0, len(e.want.Sessions))
-	watched := e.config.Detector.Status()
+	view := make([]record, 0, len(e.want.Sessions))
 	for _, p := range e.ordered() {
 		if p.config != nil {
-			view = append(view, p.status(watched))
+			view = append(view, p.record())
 			e.metrics.routes.WithLabelValues(p.name).Set(float64(p.sent.len()))
 		}
 	}
 	e.view.Store(&view)
-	if byItself && !slices.EqualFunc(before, view, Status.alike) {
+	before := e.told
+	e.told = complete(view, e.config.Detector.Status())
+	if byItself && !slices.EqualFunc(before, e.told, Status.alike) {
 		token(e.changed)
 	}
 }

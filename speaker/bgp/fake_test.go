@@ -32,7 +32,9 @@ type fakeRouter struct {
 	refuse map[string]bool
 	// slow is how long Close takes.
 	slow time.Duration
-	log  []string
+	// resetC, if there is one, gets the time of each Reset.
+	resetC chan time.Time
+	log    []string
 }
 
 func newFakeRouter(t testing.TB) *fakeRouter {
@@ -46,10 +48,11 @@ type fakeSession struct {
 	notify   func(Event)
 	rib      map[netip.Prefix]Path
 	// unknown are prefixes of which the caller cannot know.
-	unknown  map[netip.Prefix]bool
-	closed   Farewell
-	broken   bool
-	messages int
+	unknown map[netip.Prefix]bool
+	closed  Farewell
+	broken  bool
+	// stall, if there is one, makes Announce wait until it is closed.
+	stall chan struct{}
 }
 
 func (r *fakeRouter) Open(n Neighbor, paths []Path, notify func(Event)) (Session, error) {
@@ -91,6 +94,11 @@ func (s *fakeSession) learn(paths []Path) {
 
 func (s *fakeSession) Announce(paths []Path) error {
 	s.router.mu.Lock()
+	if stall := s.stall; stall != nil {
+		s.router.mu.Unlock()
+		<-stall
+		s.router.mu.Lock()
+	}
 	defer s.router.mu.Unlock()
 	s.use("announce")
 	s.router.note("announce %s %d", s.neighbor.Name, len(paths))
@@ -135,6 +143,9 @@ func (s *fakeSession) Reset(reason string) error {
 	defer s.router.mu.Unlock()
 	s.use("reset")
 	s.router.note("reset %s: %s", s.neighbor.Name, reason)
+	if s.router.resetC != nil {
+		s.router.resetC <- time.Now()
+	}
 	return nil
 }
 
@@ -153,7 +164,6 @@ func (s *fakeSession) Close(f Farewell) error {
 
 // use notes that a method was called.
 func (s *fakeSession) use(method string) {
-	s.messages++
 	if s.closed != 0 {
 		s.router.t.Errorf("%s: %s after close", s.neighbor.Name, method)
 	}

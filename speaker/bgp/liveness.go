@@ -23,9 +23,8 @@ import (
 type liveness struct {
 	wanted  bool
 	session bfd.Session // valid if wanted
-	was     bfd.State
-	since   time.Time // since when the session is held down; zero if it is not
-	reason  string    // why
+	since   time.Time   // since when the session is held down; zero if it is not
+	reason  string      // why
 }
 
 // patience is how long a session is held down by BFD alone.
@@ -49,23 +48,35 @@ func (l *liveness) release(now time.Time) {
 	}
 }
 
-// follow takes the state of the BFD session, and reports whether the BGP session
-// must end.
-func (l *liveness) follow(s bfd.Status, now time.Time) (failed bool) {
-	before := l.was
-	l.was = s.State
+// A judgment is what a change of a BFD session says of the path.
+type judgment int
+
+const (
+	pathUnknown judgment = iota
+	// pathTrusted: nothing speaks against a BGP session.
+	pathTrusted
+	// pathDead: it worked, and does not any more.
+	pathDead
+)
+
+// judge judges a BFD session that was in another state before.
+func judge(before bfd.State, s bfd.Status) judgment {
 	switch {
 	case s.State == bfd.Up, s.State == bfd.AdminDown, s.RemoteState == bfd.AdminDown:
-		l.since = time.Time{}
+		return pathTrusted
 	case before == bfd.Up:
-		l.since = now
-		l.reason = "BFD session down"
-		if s.Diagnostic != 0 {
-			l.reason += ": " + s.Diagnostic.String()
-		}
-		return true
+		return pathDead
+	default:
+		return pathUnknown
 	}
-	return false
+}
+
+// pathReason is why a path is dead.
+func pathReason(s bfd.Status) string {
+	if s.Diagnostic == 0 {
+		return "BFD session down"
+	}
+	return "BFD session down: " + s.Diagnostic.String()
 }
 
 // wish takes the BFD session that there should be. Another one than before knows
@@ -83,18 +94,23 @@ func identity(s bfd.Session) bfd.Session {
 	return s
 }
 
-// detected follows what the detector has to tell.
-func (e *engine) detected() {
-	now := time.Now()
-	for _, s := range e.config.Detector.Status() {
-		p := e.peers[s.Session.Name]
-		if p == nil || !p.liveness.wanted || identity(s.Session) != identity(p.liveness.session) {
-			continue
-		}
-		if p.liveness.follow(s, now) && p.session != nil && e.leaving == nil {
-			e.reset(p, p.liveness.reason)
-			e.close(p, Cease, p.liveness.reason)
-		}
+// failed follows the end of a session that the guard has reset.
+func (e *engine) failed(name string, w ward, reason string, at time.Time) {
+	p := e.peers[name]
+	if p == nil || p.config == nil || e.leaving != nil || identity(p.liveness.session) != w.identity {
+		return
+	}
+	p.liveness.since, p.liveness.reason = at, reason
+	if p.session != nil {
+		e.enter(p, Event{At: at, State: Idle, Reason: reason})
+		e.close(p, Cease, reason)
+	}
+}
+
+// trusted ends the time that a session is held down.
+func (e *engine) trusted(name string, id bfd.Session) {
+	if p := e.peers[name]; p != nil && identity(p.liveness.session) == id {
+		p.liveness.since = time.Time{}
 	}
 }
 
@@ -119,23 +135,4 @@ func (e *engine) watch(ctx context.Context) {
 		// It tries again by itself, and the status of each session tells.
 		level.Warn(e.config.Logger).Log("msg", "routers not watched", "error", err)
 	}
-}
-
-// watched returns what callers see of the BFD session of a peer.
-func (p *peer) watched(all []bfd.Status) *BFDStatus {
-	if p.config.BFD == nil {
-		return nil
-	}
-	out := &BFDStatus{Profile: p.config.BFD.Name, State: bfd.Down.String(), Receive: p.config.BFD.ReceiveInterval}
-	for _, s := range all {
-		if !p.liveness.wanted || identity(s.Session) != identity(p.liveness.session) {
-			continue
-		}
-		out.State, out.Since, out.Diagnostic = s.State.String(), s.Since, s.Diagnostic.String()
-		out.Transmit, out.Detection = s.Transmit, s.Detection
-		if s.Error != nil {
-			out.Diagnostic = s.Error.Error()
-		}
-	}
-	return out
 }

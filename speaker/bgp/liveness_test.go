@@ -56,6 +56,33 @@ func TestBFDDown(t *testing.T) {
 	})
 }
 
+// Nothing that another session is busy with delays that.
+func TestBFDDownWhileBusy(t *testing.T) {
+	inWorld(t, func(w *world) {
+		want := watched(50 * time.Millisecond)
+		want.Sessions = append(want.Sessions, peerNamed("b", "192.0.2.253", nil))
+		w.set(want)
+		w.detector.say("a", bfd.Up, bfd.Up, 0)
+		synctest.Wait()
+		w.router.drain()
+		stall := make(chan struct{})
+		w.router.change(func() { w.router.sessions["b"].stall = stall })
+		want.Routes = append(want.Routes, routeTo("10.0.0.2/32", "b"))
+		done := make(chan error, 1)
+		go func() { done <- w.Set(w.t.Context(), want) }()
+		synctest.Wait()
+		w.detector.say("a", bfd.Down, 0, bfd.DetectionTimeExpired)
+		synctest.Wait()
+		wantLog(t, w.router, "reset a: BFD session down: DetectionTimeExpired")
+		close(stall)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		wantLog(t, w.router, "announce b 1", "close a cease")
+	})
+}
+
 // A router may wait for BGP before it speaks BFD again.
 func TestBFDStaysDown(t *testing.T) {
 	inWatchedWorld(t, func(w *world) {

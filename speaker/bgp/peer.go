@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/heraldlb/herald/config"
-	"github.com/heraldlb/herald/speaker/bfd"
 )
 
 // A peer is a router that there is, or was, a session with.
@@ -20,7 +19,7 @@ type peer struct {
 	heard    candidate  // the router of an unnumbered one
 	obstacle string     // why there can be no session, in words
 
-	session    Session  // nil when there is none
+	session    *line    // nil when there is none
 	generation int      // of the session: what is told of others is old
 	neighbor   Neighbor // of the session
 	closing    bool     // an earlier session is not closed yet
@@ -85,12 +84,9 @@ func (p *peer) wakes() []time.Time {
 	return w
 }
 
-// status returns what callers see of the peer.
-func (p *peer) status(watched []bfd.Status) Status {
-	s := Status{
-		Peer: p.name, Address: p.site.remote, State: p.state, Since: p.since,
-		LastError: p.trouble(), BFD: p.watched(watched),
-	}
+// record returns what is published of the peer.
+func (p *peer) record() record {
+	s := Status{Peer: p.name, Address: p.site.remote, State: p.state, Since: p.since, LastError: p.trouble()}
 	if !s.Address.IsValid() {
 		s.Address = p.config.Address
 	}
@@ -100,7 +96,11 @@ func (p *peer) status(watched []bfd.Status) Status {
 	if p.up() && p.established.IPv6 {
 		s.PrefixesSent += p.sent.six
 	}
-	return s
+	r := record{status: s, profile: p.config.BFD}
+	if p.liveness.wanted {
+		r.identity = identity(p.liveness.session)
+	}
+	return r
 }
 
 // trouble says what is wrong, or was last.

@@ -100,7 +100,7 @@ func (e *engine) open(p *peer, now time.Time) error {
 		p.reason = err.Error()
 		return fmt.Errorf("bgp peer %q: open session: %w", p.name, err)
 	}
-	p.session, p.neighbor, p.state = s, n, Idle
+	p.session, p.neighbor, p.state = &line{session: s}, n, Idle
 	p.backoff, p.retry = 0, time.Time{}
 	e.metrics.sent.WithLabelValues(p.name, changeAnnounced).Add(float64(len(paths)))
 	return nil
@@ -143,7 +143,7 @@ func farewell(keep bool) Farewell {
 
 // reset drops the connection of a session at once.
 func (e *engine) reset(p *peer, reason string) {
-	if err := p.session.Reset(reason); err != nil {
+	if err := p.session.reset(reason); err != nil {
 		level.Warn(e.config.Logger).Log("msg", "bgp session not reset", "peer", p.name, "error", err)
 	}
 	e.enter(p, Event{At: time.Now(), State: Idle, Reason: reason})
@@ -158,7 +158,7 @@ func (e *engine) close(p *peer, f Farewell, reason string) {
 	e.enter(p, Event{At: time.Now(), State: Idle, Reason: reason})
 	p.established = Established{}
 	e.going.Go(func() {
-		err := s.Close(f)
+		err := s.close(f)
 		e.mail.put(func(_ context.Context, e *engine) { e.closed(p, err) })
 	})
 }

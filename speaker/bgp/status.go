@@ -2,8 +2,10 @@ package bgp
 
 import (
 	"net/netip"
-	"slices"
 	"time"
+
+	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/speaker/bfd"
 )
 
 // A Status is a session as it is. It is a copy.
@@ -54,13 +56,38 @@ func (s Status) alike(o Status) bool {
 	return s == o
 }
 
-// copies returns statuses that share nothing with the given ones.
-func copies(list []Status) []Status {
-	out := slices.Clone(list)
-	for i := range out {
-		if out[i].BFD != nil {
-			b := *out[i].BFD
-			out[i].BFD = &b
+// A record is what is published of a peer: all of its Status but BFD, which goes
+// on changing, and what that is found by.
+type record struct {
+	status  Status
+	profile *config.BFDProfile // nil without BFD
+	// identity is that of the BFD session; its Remote is not valid if there is none.
+	identity bfd.Session
+}
+
+// complete returns the statuses of records, with BFD as it is now.
+func complete(records []record, watched []bfd.Status) []Status {
+	out := make([]Status, len(records))
+	for i, r := range records {
+		out[i] = r.status
+		if r.profile != nil {
+			out[i].BFD = r.watched(watched)
+		}
+	}
+	return out
+}
+
+// watched returns what callers see of the BFD session of a peer.
+func (r record) watched(all []bfd.Status) *BFDStatus {
+	out := &BFDStatus{Profile: r.profile.Name, State: bfd.Down.String(), Receive: r.profile.ReceiveInterval}
+	for _, s := range all {
+		if !r.identity.Remote.IsValid() || identity(s.Session) != r.identity {
+			continue
+		}
+		out.State, out.Since, out.Diagnostic = s.State.String(), s.Since, s.Diagnostic.String()
+		out.Transmit, out.Detection = s.Transmit, s.Detection
+		if s.Error != nil {
+			out.Diagnostic = s.Error.Error()
 		}
 	}
 	return out
