@@ -122,6 +122,8 @@ func (a *Announcer) Changed() <-chan struct{} { return a.changed }
 
 // How long Leave waits at most, about 2.7 seconds in all.
 const (
+	// inTime is for everything, also for an Announcer that is busy.
+	inTime = 4 * time.Second
 	// preferOthers is for routers to take another node's routes: an UPDATE, the
 	// choice and the forwarding table take them milliseconds, and more with ten
 	// thousand routes.
@@ -140,14 +142,15 @@ const (
 // after a second they are withdrawn, and the sessions closed with a CEASE. When
 // ctx ends the rest is done without waiting.
 func (a *Announcer) Leave(ctx context.Context, keep bool) error {
-	late := context.WithoutCancel(ctx)
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), inTime)
+	defer cancel()
 	lowered := false
 	step := func(run func(ctx context.Context, e *engine) error) error { return a.do(late, run) }
 	err := step(func(_ context.Context, e *engine) (err error) {
 		lowered, err = e.lower(keep)
 		return err
 	})
-	if errors.Is(err, errEnded) {
+	if errors.Is(err, errEnded) || late.Err() != nil {
 		return err
 	}
 	if lowered {

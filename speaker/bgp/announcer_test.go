@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/speaker/bfd"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
@@ -268,6 +269,12 @@ func (w *world) disturb(r *rand.Rand) {
 			w.router.tell(name, Event{State: EstablishedState, Established: Established{Local: local, IPv4: true, IPv6: true, GracefulRestart: time.Duration(r.IntN(2))}})
 		}
 	}
+	if watched := w.detector.Status(); len(watched) > 0 {
+		slices.SortFunc(watched, func(a, b bfd.Status) int { return strings.Compare(a.Session.Name, b.Session.Name) })
+		name := watched[r.IntN(len(watched))].Session.Name
+		states := []bfd.State{bfd.AdminDown, bfd.Down, bfd.Init, bfd.Up, bfd.Up}
+		w.detector.say(name, states[1+r.IntN(4)], states[r.IntN(5)], 0)
+	}
 	pause(w.t.Context(), time.Duration(r.IntN(2000))*time.Millisecond)
 }
 
@@ -276,15 +283,25 @@ func (w *world) verify(want desired.BGP) {
 	w.t.Helper()
 	var names []string
 	for _, c := range want.Sessions {
+		if c.Address == unreachable {
+			continue
+		}
 		names = append(names, c.Name)
 		var table []string
 		for _, wish := range wishes(want.Routes, c.Name) {
 			table = append(table, describe(Path{Prefix: wish.prefix, Attributes: *wish.attributes}))
 		}
+		hops := [2]string{"192.0.2.1", "2001:db8::1"}
+		if local := w.router.locals[c.Name]; local.IsValid() {
+			hops[0] = local.String()
+		}
 		got := w.router.table(c.Name)
 		for i := range got {
 			before, after, _ := strings.Cut(got[i], " via ")
-			_, rest, _ := strings.Cut(after, " ")
+			hop, rest, _ := strings.Cut(after, " ")
+			if four := addr(hop).Is4(); four && hops[0] != hop || !four && hops[1] != hop {
+				w.t.Errorf("%s has %s, want next hops %v", c.Name, got[i], hops)
+			}
 			got[i] = strings.TrimSpace(before + " via invalid IP " + rest)
 		}
 		if d := cmp.Diff(table, got); d != "" {
@@ -295,6 +312,9 @@ func (w *world) verify(want desired.BGP) {
 		w.t.Errorf("sessions (-want +got)\n%s", d)
 	}
 }
+
+// unreachable is the address of a router that there is no route to.
+var unreachable = addr("203.0.113.9")
 
 // someBGP returns a random set, which shares memory with the one before.
 func someBGP(r *rand.Rand, before desired.BGP) desired.BGP {
@@ -312,6 +332,11 @@ func someBGP(r *rand.Rand, before desired.BGP) desired.BGP {
 				if name == "c" {
 					p.Address = addr("192.0.2.99")
 					p.SourceAddress = addr("192.0.2.1")
+				} else if r.IntN(5) == 0 {
+					p.Address = unreachable
+				}
+				if r.IntN(2) == 0 {
+					p.BFD = &config.BFDProfile{Name: "fast", DetectMultiplier: 3}
 				}
 			}))
 		}

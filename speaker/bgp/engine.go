@@ -191,14 +191,15 @@ func (e *engine) arm(now time.Time) {
 	var next time.Time
 	for _, p := range e.peers {
 		for _, at := range p.wakes() {
-			if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			// What is past was looked at just now.
+			if at.After(now) && (next.IsZero() || at.Before(next)) {
 				next = at
 			}
 		}
 	}
 	e.timer.Stop()
 	if !next.IsZero() {
-		e.timer.Reset(max(next.Sub(now), time.Millisecond))
+		e.timer.Reset(time.Until(next))
 	}
 }
 

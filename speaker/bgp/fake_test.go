@@ -32,13 +32,15 @@ type fakeRouter struct {
 	refuse map[string]bool
 	// slow is how long Close takes.
 	slow time.Duration
+	// locals are the ends of established sessions, by peer, as they were told.
+	locals map[string]netip.Addr
 	// resetC, if there is one, gets the time of each Reset.
 	resetC chan time.Time
 	log    []string
 }
 
 func newFakeRouter(t testing.TB) *fakeRouter {
-	return &fakeRouter{t: t, sessions: map[string]*fakeSession{}, refuse: map[string]bool{}}
+	return &fakeRouter{t: t, locals: map[string]netip.Addr{}, sessions: map[string]*fakeSession{}, refuse: map[string]bool{}}
 }
 
 // A fakeSession is a session, and the neighbor at its other end.
@@ -69,6 +71,7 @@ func (r *fakeRouter) Open(n Neighbor, paths []Path, notify func(Event)) (Session
 	r.opened++
 	s := &fakeSession{router: r, neighbor: n, notify: notify, rib: map[netip.Prefix]Path{}, unknown: map[netip.Prefix]bool{}}
 	r.sessions[n.Name] = s
+	delete(r.locals, n.Name)
 	r.note("open %s", n.Name)
 	s.learn(paths)
 	return s, nil
@@ -173,6 +176,7 @@ func (s *fakeSession) use(method string) {
 func (r *fakeRouter) tell(name string, ev Event) {
 	r.mu.Lock()
 	s := r.sessions[name]
+	r.locals[name] = ev.Established.Local
 	r.mu.Unlock()
 	ev.At = time.Now()
 	s.notify(ev)

@@ -103,6 +103,7 @@ func (e *engine) fallSilent(ctx context.Context) error {
 	if silent := e.leaving.silent; len(silent) > 0 {
 		errs = append(errs, e.config.Detector.Set(ctx, silent))
 		e.config.Detector.Hush()
+		e.leaving.silent = nil
 	}
 	errs = append(errs, e.config.Detector.Set(ctx, nil))
 	e.watching = nil

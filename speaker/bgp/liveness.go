@@ -102,7 +102,7 @@ func (e *engine) failed(name string, w ward, reason string, at time.Time) {
 	}
 	p.liveness.since, p.liveness.reason = at, reason
 	if p.session != nil {
-		e.enter(p, Event{At: at, State: Idle, Reason: reason})
+		e.enter(p, Event{At: at, State: Idle, Reason: reason}, level.Warn)
 		e.close(p, Cease, reason)
 	}
 }

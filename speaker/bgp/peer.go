@@ -18,6 +18,7 @@ type peer struct {
 	id       netip.Addr // the BGP identifier, which stays as long as the peer
 	heard    candidate  // the router of an unnumbered one
 	obstacle string     // why there can be no session, in words
+	rival    string     // a peer that still has a session with the same router
 
 	session    *line    // nil when there is none
 	generation int      // of the session: what is told of others is old
@@ -50,7 +51,15 @@ func (p *peer) configure(c *config.Peer) {
 	if p.config == c {
 		return
 	}
-	if p.config == nil || p.config.RouterID != c.RouterID {
+	old := p.config
+	if old == nil {
+		old = &config.Peer{}
+	}
+	moved := old.Address != c.Address || old.Interface != c.Interface || old.VRF != c.VRF || old.SourceAddress != c.SourceAddress
+	if moved {
+		p.site, p.heard = site{}, candidate{}
+	}
+	if moved || old.RouterID != c.RouterID {
 		p.id = netip.Addr{}
 	}
 	p.config = c
@@ -110,6 +119,9 @@ func (p *peer) trouble() string {
 	}
 	if p.session == nil && p.obstacle != "" {
 		return p.obstacle
+	}
+	if p.session == nil && p.rival != "" {
+		return fmt.Sprintf("BGPPeer %q has a session with the same router, which must end first", p.rival)
 	}
 	if !p.up() {
 		return p.reason

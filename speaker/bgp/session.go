@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 )
 
@@ -17,6 +18,10 @@ func (e *engine) plan(p *peer) {
 	s, obstacle := e.locate(p)
 	if p.obstacle = obstacle; obstacle != "" {
 		return // what there is stays as it was
+	}
+	if s.link == nil && p.session != nil && s.remote == p.site.remote {
+		// A link that goes down may lose its addresses, and is still the one.
+		s.link = p.site.link
 	}
 	p.site = s
 	if !p.id.IsValid() {
@@ -53,7 +58,7 @@ func (e *engine) locateUnnumbered(p *peer) (s site, obstacle string) {
 	link := linkNamed(e.links, name)
 	switch {
 	case link == nil:
-		return site{}, fmt.Sprintf("interface %s does not exist", name)
+		return site{}, fmt.Sprintf("this node has no interface %s that can be used", name)
 	case !link.Up:
 		return site{}, fmt.Sprintf("interface %s is down", name)
 	case !linkLocal(link).IsValid():
@@ -69,15 +74,15 @@ func (p *peer) next() Neighbor { return neighborOf(p.config, p.site, p.id) }
 
 // open opens the session of a peer that has none and can have one.
 func (e *engine) open(p *peer, now time.Time) error {
-	if p.config == nil || p.session != nil || p.closing || p.liveness.held() || e.taken(p) {
-		return nil
-	}
-	if now.Before(p.retry) {
+	if p.config == nil || p.session != nil || p.closing || p.liveness.held() || now.Before(p.retry) {
 		return nil
 	}
 	if p.obstacle != "" {
 		p.later(now)
 		return nil
+	}
+	if p.rival = e.rival(p); p.rival != "" {
+		return nil // its end is waited for
 	}
 	n := p.next()
 	p.sent, p.unsent, p.stale = tally[Path]{}, tally[struct{}]{}, false
@@ -106,14 +111,15 @@ func (e *engine) open(p *peer, now time.Time) error {
 	return nil
 }
 
-// taken reports whether another session with the same router is not closed yet.
-func (e *engine) taken(p *peer) bool {
-	for _, o := range e.peers {
+// rival returns another peer whose session with the same router is not closed
+// yet, if there is one.
+func (e *engine) rival(p *peer) string {
+	for _, o := range e.ordered() {
 		if o != p && (o.session != nil || o.closing) && o.neighbor.Address == p.site.remote && o.neighbor.VRF == p.config.VRF {
-			return true
+			return o.name
 		}
 	}
-	return false
+	return ""
 }
 
 // closeUnfit closes a session that is not wanted, or not as it should be.
@@ -124,11 +130,11 @@ func (e *engine) closeUnfit(p *peer) {
 	case p.config == nil && !p.closing:
 		delete(e.peers, p.name)
 	case p.config == nil || p.session == nil:
-	case p.config.Interface != "" && p.obstacle != "":
+	case p.config.Interface != "" && p.obstacle != "" && p.site.remote == p.neighbor.Address:
 		keep := survives(p.neighbor, p.neighbor, p.established)
 		e.reset(p, p.obstacle)
 		e.close(p, farewell(keep), p.obstacle)
-	case p.obstacle == "" && p.next() != p.neighbor:
+	case p.next() != p.neighbor:
 		e.close(p, farewell(survives(p.neighbor, p.next(), p.established)), "the settings of the session changed")
 	}
 }
@@ -146,7 +152,7 @@ func (e *engine) reset(p *peer, reason string) {
 	if err := p.session.reset(reason); err != nil {
 		level.Warn(e.config.Logger).Log("msg", "bgp session not reset", "peer", p.name, "error", err)
 	}
-	e.enter(p, Event{At: time.Now(), State: Idle, Reason: reason})
+	e.enter(p, Event{At: time.Now(), State: Idle, Reason: reason}, level.Warn)
 }
 
 // close closes a session, which takes up to a second that nobody waits for.
@@ -155,7 +161,7 @@ func (e *engine) close(p *peer, f Farewell, reason string) {
 	p.session, p.closing, p.stale = nil, true, false
 	p.generation++
 	p.sent, p.unsent = tally[Path]{}, tally[struct{}]{}
-	e.enter(p, Event{At: time.Now(), State: Idle, Reason: reason})
+	e.enter(p, Event{At: time.Now(), State: Idle, Reason: reason}, level.Info)
 	p.established = Established{}
 	e.going.Go(func() {
 		err := s.close(f)
@@ -177,13 +183,17 @@ func (e *engine) closed(p *peer, err error) {
 // happened follows what a Router tells of a session.
 func (e *engine) happened(p *peer, generation int, ev Event) {
 	if generation == p.generation {
-		e.enter(p, ev)
+		e.enter(p, ev, level.Warn)
 	}
 }
 
-// enter takes a session to another state.
-func (e *engine) enter(p *peer, ev Event) {
+// enter takes a session to another state; the level is that of the log when it
+// goes down.
+func (e *engine) enter(p *peer, ev Event, down func(log.Logger) log.Logger) {
 	was := p.up()
+	if !was && ev.Reason != "" && ev.Reason != p.reason {
+		level.Debug(e.config.Logger).Log("msg", "bgp session does not come up", "peer", p.name, "ip", p.neighbor.Address, "reason", ev.Reason)
+	}
 	p.state = ev.State
 	if ev.Reason != "" {
 		p.reason = ev.Reason
@@ -202,5 +212,5 @@ func (e *engine) enter(p *peer, ev Event) {
 		level.Info(e.config.Logger).Log("msg", "bgp session up", "peer", p.name, "ip", p.neighbor.Address)
 		return
 	}
-	level.Warn(e.config.Logger).Log("msg", "bgp session down", "peer", p.name, "ip", p.neighbor.Address, "reason", ev.Reason)
+	down(e.config.Logger).Log("msg", "bgp session down", "peer", p.name, "ip", p.neighbor.Address, "reason", ev.Reason)
 }
