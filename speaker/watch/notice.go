@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,17 +12,19 @@ import (
 
 // The reasons of events.
 const (
-	reasonAnnouncing = "Announcing"
-	reasonConflict   = "AddressConflict"
+	reasonAnnouncing  = "Announcing"
+	reasonConflict    = "AddressConflict"
+	reasonSessionUp   = "SessionUp"
+	reasonSessionDown = "SessionDown"
 )
 
-// A notice is an event to be written on a Service.
+// A notice is an event to be written on a Service or a BGPPeer.
 type notice struct {
-	service corev1.ObjectReference
-	kind    string // corev1.EventTypeNormal or EventTypeWarning
-	reason  string
-	action  string
-	note    string
+	about  corev1.ObjectReference
+	kind   string // corev1.EventTypeNormal or EventTypeWarning
+	reason string
+	action string
+	note   string
 }
 
 // claim is an address of a Service.
@@ -51,7 +54,7 @@ func announcing(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
 				continue
 			}
 			out = append(out, notice{
-				service: ref, kind: corev1.EventTypeNormal, reason: reasonAnnouncing, action: "Announce",
+				about: ref, kind: corev1.EventTypeNormal, reason: reasonAnnouncing, action: "Announce",
 				note: fmt.Sprintf("node %q answers for %s on %s", r.status.Node, l.Address, strings.Join(l.Interfaces, ", ")),
 			})
 		}
@@ -77,10 +80,57 @@ func conflicting(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
 				continue
 			}
 			out = append(out, notice{
-				service: ref, kind: corev1.EventTypeWarning, reason: reasonConflict, action: "Announce",
+				about: ref, kind: corev1.EventTypeWarning, reason: reasonConflict, action: "Announce",
 				note: fmt.Sprintf("station %s claims %s on %s, which is for node %q to answer for", c.MAC, c.Address, c.Interface, r.status.Node),
 			})
 		}
 	}
+	return out
+}
+
+// A roll tells of each BGP session whether it was up when an event last said
+// so, by the name of its peer.
+type roll map[string]bool
+
+// newRoll returns the roll of a speaker whose status was last written before it
+// was started. What was up then, and is up again, is no news.
+func newRoll(before []v1beta1.BGPSessionStatus) roll {
+	out := roll{}
+	for i := range before {
+		if s := &before[i]; s.State == established || s.LastError != "" {
+			out[s.Peer] = s.State == established
+		}
+	}
+	return out
+}
+
+// call returns the events for sessions that went up, and for those that went
+// down or cannot come up, and notes them. A session that has no error yet is
+// being made.
+func (known roll) call(r *report) []notice {
+	var out []notice
+	present := map[string]bool{}
+	for i := range r.status.BGPSessions {
+		s := &r.status.BGPSessions[i]
+		present[s.Peer] = true
+		up := s.State == established
+		was, told := known[s.Peer]
+		if told && was == up || !up && s.LastError == "" {
+			continue
+		}
+		ref, ok := r.routers[s.Peer]
+		if !ok {
+			continue
+		}
+		known[s.Peer] = up
+		n := notice{about: ref, kind: corev1.EventTypeNormal, reason: reasonSessionUp, action: "Connect"}
+		n.note = fmt.Sprintf("node %q has a session with %s", r.status.Node, s.Address)
+		if !up {
+			n.kind, n.reason = corev1.EventTypeWarning, reasonSessionDown
+			n.note = fmt.Sprintf("node %q has no session with %s: %s", r.status.Node, s.Address, s.LastError)
+		}
+		out = append(out, n)
+	}
+	maps.DeleteFunc(known, func(peer string, _ bool) bool { return !present[peer] })
 	return out
 }

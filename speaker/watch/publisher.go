@@ -50,7 +50,9 @@ type publisher struct {
 	// object is what the API has, nil when that is not known.
 	object *v1beta1.SpeakerStatus
 	// told is the status that events have been made for, nil before the first.
-	told    *v1beta1.SpeakerStatusStatus
+	told *v1beta1.SpeakerStatusStatus
+	// roll has the sessions that events have been made for.
+	roll    roll
 	pending []notice
 	trouble string // the error that was logged last
 }
@@ -135,6 +137,7 @@ func (p *publisher) converge(ctx context.Context, r *report) error {
 	}
 	if p.told == nil { // first: what was announced before the start is no news
 		p.told = p.object.Status.DeepCopy()
+		p.roll = newRoll(p.told.BGPSessions)
 	}
 	if equality.Semantic.DeepEqual(p.object.Status, r.status) {
 		return nil
@@ -173,12 +176,12 @@ func (p *publisher) load(ctx context.Context, want metav1.ObjectMeta) error {
 // tell writes the events that the report makes due, some now and the rest
 // later, so that a takeover of thousands of addresses is no flood.
 func (p *publisher) tell(r *report) {
-	p.pending = append(p.pending, notices(p.told, r)...)
+	p.pending = append(append(p.pending, notices(p.told, r)...), p.roll.call(r)...)
 	p.told = &r.status
 	n := min(len(p.pending), noticeBatch)
 	for i := range p.pending[:n] {
 		e := &p.pending[i]
-		p.events.Eventf(&e.service, nil, e.kind, e.reason, e.action, "%s", e.note)
+		p.events.Eventf(&e.about, nil, e.kind, e.reason, e.action, "%s", e.note)
 	}
 	p.pending = p.pending[n:]
 }
