@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,8 +13,10 @@ import (
 
 // The reasons of events.
 const (
-	reasonAnnouncing = "Announcing"
-	reasonConflict   = "AddressConflict"
+	reasonAnnouncing  = "Announcing"
+	reasonConflict    = "AddressConflict"
+	reasonSessionUp   = "SessionUp"
+	reasonSessionDown = "SessionDown"
 )
 
 // claim is an address of a Service.
@@ -74,5 +77,52 @@ func conflicting(before *v1beta1.SpeakerStatusStatus, r *report) []kube.Event {
 			})
 		}
 	}
+	return out
+}
+
+// A roll tells of each BGP session whether it was up when an event last said
+// so, by the name of its peer.
+type roll map[string]bool
+
+// newRoll returns the roll of a speaker whose status was last written before it
+// was started. What was up then, and is up again, is no news.
+func newRoll(before []v1beta1.BGPSessionStatus) roll {
+	out := roll{}
+	for i := range before {
+		if s := &before[i]; s.State == established || s.LastError != "" {
+			out[s.Peer] = s.State == established
+		}
+	}
+	return out
+}
+
+// call returns the events for sessions that went up, and for those that went
+// down or cannot come up, and notes them. A session that has no error yet is
+// being made.
+func (known roll) call(r *report) []kube.Event {
+	var out []kube.Event
+	present := map[string]bool{}
+	for i := range r.status.BGPSessions {
+		s := &r.status.BGPSessions[i]
+		present[s.Peer] = true
+		up := s.State == established
+		was, told := known[s.Peer]
+		if told && was == up || !up && s.LastError == "" {
+			continue
+		}
+		ref, ok := r.routers[s.Peer]
+		if !ok {
+			continue
+		}
+		known[s.Peer] = up
+		e := kube.Event{Regarding: ref, Type: corev1.EventTypeNormal, Reason: reasonSessionUp, Action: "Connect"}
+		e.Note = fmt.Sprintf("node %q has a session with %s", r.status.Node, s.Address)
+		if !up {
+			e.Type, e.Reason = corev1.EventTypeWarning, reasonSessionDown
+			e.Note = fmt.Sprintf("node %q has no session with %s: %s", r.status.Node, s.Address, s.LastError)
+		}
+		out = append(out, e)
+	}
+	maps.DeleteFunc(known, func(peer string, _ bool) bool { return !present[peer] })
 	return out
 }

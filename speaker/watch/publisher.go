@@ -53,7 +53,9 @@ type publisher struct {
 	// object is what the API has, nil when that is not known.
 	object *v1beta1.SpeakerStatus
 	// told is the status that events have been made for, nil before the first.
-	told    *v1beta1.SpeakerStatusStatus
+	told *v1beta1.SpeakerStatusStatus
+	// roll has the sessions that events have been made for.
+	roll    roll
 	pending []kube.Event
 	trouble string // the error that was logged last
 }
@@ -138,6 +140,7 @@ func (p *publisher) converge(ctx context.Context, r *report) error {
 	}
 	if p.told == nil { // first: what was announced before the start is no news
 		p.told = p.object.Status.DeepCopy()
+		p.roll = newRoll(p.told.BGPSessions)
 	}
 	if equality.Semantic.DeepEqual(p.object.Status, r.status) {
 		return nil
@@ -177,7 +180,7 @@ func (p *publisher) load(ctx context.Context, want metav1.ObjectMeta) error {
 // later, so that a takeover of thousands of addresses is no flood. What cannot
 // be written is tried again with the rest.
 func (p *publisher) tell(ctx context.Context, r *report) {
-	due := notices(p.told, r)
+	due := append(notices(p.told, r), p.roll.call(r)...)
 	for i := range due {
 		due[i].At = time.Now()
 	}

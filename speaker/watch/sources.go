@@ -44,6 +44,9 @@ func (w *World) Add(mgr manager.Manager) error {
 	if err := mgr.Add(manager.RunnableFunc(w.publisher.Start)); err != nil {
 		return fmt.Errorf("add publisher: %w", err)
 	}
+	if err := mgr.Add(manager.RunnableFunc(w.followRouters)); err != nil {
+		return fmt.Errorf("add BGP watcher: %w", err)
+	}
 	if err := mgr.Add(manager.RunnableFunc(w.followLinks)); err != nil {
 		return fmt.Errorf("add link watcher: %w", err)
 	}
