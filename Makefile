@@ -19,7 +19,7 @@ LAB_SOURCES := $(shell find lab \( -name '*.go' -o -name '*.tmpl' \) -not -name 
 # WIRE are the packages whose tests have real time in them: network namespaces,
 # routers' own daemons. They run one after another. Root has all that they need,
 # so what they need and do not find there is a failure, and not a reason to skip.
-WIRE     := speaker/(bfd|layer2|members|sentry)|internal/netnstest
+WIRE     := speaker/(bfd|bgp/gobgp|layer2|members|sentry)|internal/netnstest
 ROOT     := $(filter 0,$(shell id -u))
 WIRE_ENV := $(if $(ROOT),HERALD_WIRE_TESTS=required)
 
@@ -51,8 +51,8 @@ e2e: $(LAB) images ## end-to-end tests in the lab (root)
 	$(call phase,end-to-end tests,cd lab && go test -count=1 -timeout 45m -v ./e2e $(E2E_FLAGS))
 	$(call phase,the lab itself for real,cd lab && go test -count=1 -timeout 10m -v -run TestReal ./cluster)
 
-soak: $(LAB) images-local ## end to end: kill the controller for 5 minutes while 500 Services come and go (root)
-	$(call phase,soak,cd lab && go test -count=1 -timeout 45m -v ./e2e -run 'TestHerald/kill_the_controller_in_a_loop' -soak $(E2E_FLAGS))
+soak: $(LAB) images-local ## end to end, for minutes each: kill the controller while 500 Services come and go; a hostile router (root)
+	$(call phase,soak,cd lab && go test -count=1 -timeout 45m -v ./e2e -run '(TestHerald|TestBGP)/(kill_the_controller_in_a_loop|bear_a_hostile_router)' -soak $(E2E_FLAGS))
 
 lint: $(BIN)/golangci-lint ## go vet and golangci-lint, as .golangci.yml says
 	$(call phase,lint,go vet ./... && $(BIN)/golangci-lint run ./... && cd lab && ../$(BIN)/golangci-lint run -c ../.golangci.yml ./...)
@@ -73,7 +73,7 @@ images: images-local $(IMAGES)/controller/index.json $(IMAGES)/speaker/index.jso
 # What the lab runs: this machine's architecture alone.
 images-local: $(IMAGES)/controller-$(HOST_ARCH).tar $(IMAGES)/speaker-$(HOST_ARCH).tar
 
-bench: $(LAB) images-local ## Go benchmarks, thousands of Services in a lab, failover (root; BENCH_FLAGS, FAILOVER_FLAGS)
+bench: $(LAB) images-local ## Go benchmarks, thousands of Services in a lab, failover in layer 2 and BGP (root; BENCH_FLAGS, FAILOVER_FLAGS)
 	go test -run '^$$' -bench . -benchmem ./ipam/... ./speaker/... ./config/... ./controller/...
 	cd lab && CGO_ENABLED=0 go build -trimpath -o ../$(BUILD)/bench ./bench
 	$(BUILD)/bench $(BENCH_FLAGS)

@@ -25,13 +25,18 @@ func missing(kind, name string, given map[string]bool) string {
 	return fmt.Sprintf("no such %s", kind)
 }
 
+// allPools reports whether names and selectors of pools stand for all of them.
+func allPools(listed []string, choice []v1beta1.LabelSelector) bool {
+	return len(listed) == 0 && len(choice) == 0
+}
+
 // poolsOf resolves names and selectors of pools; neither is all pools. Names
 // without an accepted pool are noted, and reject the object when nothing is
 // left, not even a retired pool.
 func (f *findings) poolsOf(listed []string, choice []v1beta1.LabelSelector, known references) []string {
 	const field = "spec.ipAddressPools"
 	selectors := f.selectors("spec.ipAddressPoolSelectors", choice)
-	all := len(listed) == 0 && len(selectors) == 0
+	all := allPools(listed, choice)
 	var pools []string
 	for _, p := range slices.Concat(known.config.Pools, known.config.Retired) {
 		named := slices.Contains(listed, p.Name)

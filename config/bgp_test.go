@@ -229,7 +229,7 @@ func TestBGPAdvertisementValues(t *testing.T) {
 			asPathPrepend: 2, communities: [x, "large:1:2:3", "1:2:3", "65535:1", "1:1"]`)))
 	zero, seven := uint32(0), uint32(7)
 	want := []config.BGPAdvertisement{
-		{Name: "all", Pools: []string{"a", "b"}, AggregationLength: 32, AggregationLengthV6: 128},
+		{Name: "all", Pools: []string{"a", "b"}, AllPools: true, AggregationLength: 32, AggregationLengthV6: 128},
 		{
 			Name: "one", Pools: []string{"a", "b"}, Peers: []string{"tor"}, AggregationLength: 24, AggregationLengthV6: 128,
 			LocalPref: &zero, MED: &seven, ASNPrepend: 2,

@@ -28,6 +28,7 @@ func (f *findings) bgpAdvertisement(o *v1beta1.BGPAdvertisement, known reference
 	a := BGPAdvertisement{
 		Name:                o.Name,
 		Pools:               f.poolsOf(s.IPAddressPools, s.IPAddressPoolSelectors, known),
+		AllPools:            allPools(s.IPAddressPools, s.IPAddressPoolSelectors),
 		ServiceSelectors:    f.selectors("spec.serviceSelectors", s.ServiceSelectors),
 		NodeSelectors:       f.selectors("spec.nodeSelectors", s.NodeSelectors),
 		Peers:               f.peersOf(s.Peers, known),

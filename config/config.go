@@ -100,8 +100,10 @@ type WeightedSelector struct {
 
 // A BGPAdvertisement is an accepted BGPAdvertisement.
 type BGPAdvertisement struct {
-	Name             string
-	Pools            []string // resolved and sorted, as in L2Advertisement
+	Name string
+	// Pools and AllPools are as in L2Advertisement.
+	Pools            []string
+	AllPools         bool
 	ServiceSelectors []labels.Selector
 	NodeSelectors    []labels.Selector
 	// Peers holds the names of the peers it is for; empty means all.

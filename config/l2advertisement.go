@@ -28,7 +28,7 @@ func (f *findings) l2Advertisement(o *v1beta1.L2Advertisement, known references)
 	a := L2Advertisement{
 		Name:             o.Name,
 		Pools:            f.poolsOf(o.Spec.IPAddressPools, o.Spec.IPAddressPoolSelectors, known),
-		AllPools:         len(o.Spec.IPAddressPools) == 0 && len(o.Spec.IPAddressPoolSelectors) == 0,
+		AllPools:         allPools(o.Spec.IPAddressPools, o.Spec.IPAddressPoolSelectors),
 		ServiceSelectors: f.selectors("spec.serviceSelectors", o.Spec.ServiceSelectors),
 		NodeSelectors:    f.selectors("spec.nodeSelectors", o.Spec.NodeSelectors),
 		Interfaces:       sortedSet(o.Spec.Interfaces),

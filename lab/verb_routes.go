@@ -38,26 +38,30 @@ func routerVerb(e environment) *cobra.Command {
 	var (
 		o        router.Options
 		commands []string
+		reload   bool
 	)
 	cmd := &cobra.Command{
-		Use:   "router ROUTER [--command CMD]... | [--config FILE] [--asn N] [--peer-asn N]",
-		Short: "Speak to a router's own command line, or restart it with another configuration",
+		Use:   "router ROUTER [--command CMD]... | [--config FILE] [--asn N] [--peer-asn N] [--reload]",
+		Short: "Speak to a router's own command line, or give it another configuration",
 		Long: `With --command, run commands on the router's own command line (vtysh or birdc).
 Without it, restart the router with the configuration that the other flags make:
 the built-in one, or FILE, a Go template that can use {{.Name}}, {{.ASN}},
-{{.PeerASN}}, {{.RouterID}}, {{.Addrs}} and {{.Segment}}.`,
+{{.PeerASN}}, {{.RouterID}}, {{.Addrs}} and {{.Segment}}. With --reload the router
+goes on running: BIRD takes the configuration as a whole, FRR the lines on top of
+what it has.`,
 		Example: "  lab router frr1 --command 'show bgp summary'\n  lab router bird1 --config my-bird.conf",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(commands) > 0 {
 				return speak(cmd, e, args[0], commands)
 			}
-			return restartRouter(cmd, e, args[0], o)
+			return configureRouter(cmd, e, args[0], o, reload)
 		},
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&commands, "command", nil, "command for the router; may be given again")
 	f.StringVar(&o.Config, "config", "", "template of the configuration (default the built-in one)")
+	f.BoolVar(&reload, "reload", false, "do not restart the router")
 	f.Uint32Var(&o.ASN, "asn", router.DefaultASN, "the router's AS number")
 	f.Uint32Var(&o.PeerASN, "peer-asn", 0, "the only AS number that peers may have (default any other)")
 	return cmd
@@ -76,13 +80,18 @@ func speak(cmd *cobra.Command, e environment, name string, commands []string) er
 	return e.print(cmd.OutOrStdout(), map[string]string{"router": name, "output": string(out)}, string(out))
 }
 
-// restartRouter gives a router the configuration that o makes.
-func restartRouter(cmd *cobra.Command, e environment, name string, o router.Options) error {
+// configureRouter gives a router the configuration that o makes.
+func configureRouter(cmd *cobra.Command, e environment, name string, o router.Options, reload bool) error {
 	_, h, err := routerHost(e, name)
 	if err != nil {
 		return err
 	}
-	err = e.change(cmd.Context(), func(s *state.Store) error { return router.Restart(cmd.Context(), s, h, o) })
+	err = e.change(cmd.Context(), func(s *state.Store) error {
+		if reload {
+			return router.Reload(cmd.Context(), s.Lab(), h, o)
+		}
+		return router.Restart(cmd.Context(), s, h, o)
+	})
 	if err != nil {
 		return err
 	}

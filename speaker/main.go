@@ -12,6 +12,8 @@ import (
 	"github.com/heraldlb/herald/internal/kube"
 	"github.com/heraldlb/herald/internal/program"
 	"github.com/heraldlb/herald/internal/version"
+	"github.com/heraldlb/herald/speaker/bgp"
+	"github.com/heraldlb/herald/speaker/bgp/gobgp"
 	"github.com/heraldlb/herald/speaker/layer2"
 	"github.com/heraldlb/herald/speaker/members"
 	"github.com/heraldlb/herald/speaker/sentry"
@@ -82,13 +84,17 @@ func wire(s settings, logger log.Logger) (manager.Manager, *watch.World, error) 
 		Logger: log.With(logger, "component", "sentry"), Registerer: metrics.Registry,
 	})
 	l2 := layer2.New(layer2.Config{Probe: s.probe, Logger: log.With(logger, "component", "layer2"), Registerer: metrics.Registry})
+	speech := bgp.New(bgp.Config{
+		Node: s.node, Router: gobgp.Router{}, Links: layer2.Links, WatchLinks: layer2.WatchLinks,
+		Logger: log.With(logger, "component", "bgp"), Registerer: metrics.Registry,
+	})
 	world := watch.New(watch.Config{
 		Node: s.node, Namespace: s.Namespace, Class: s.Class, GossipAddress: s.gossipAddress,
-		Members: roster{list}, Sentry: guard, Layer2: announcer{l2},
+		Members: roster{list}, Sentry: guard, Layer2: announcer{l2}, BGP: routers{speech},
 		Links: layer2.Links, WatchLinks: layer2.WatchLinks,
 		Logger: log.With(logger, "component", "watch"), Registerer: metrics.Registry,
 	})
-	for _, start := range []manager.RunnableFunc{list.Start, guard.Start, accuse(guard, list), l2.Start} {
+	for _, start := range []manager.RunnableFunc{list.Start, guard.Start, accuse(guard, list), l2.Start, speech.Start} {
 		if err := mgr.Add(start); err != nil {
 			return nil, nil, err
 		}

@@ -5,6 +5,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/heraldlb/herald/speaker/bgp"
 	"github.com/heraldlb/herald/speaker/desired"
 	"github.com/heraldlb/herald/speaker/layer2"
 	"github.com/heraldlb/herald/speaker/members"
@@ -80,4 +81,22 @@ func (a announcer) NextConflict(ctx context.Context) (watch.Conflict, bool) {
 	case <-ctx.Done():
 		return watch.Conflict{}, false
 	}
+}
+
+// routers makes bgp.Announcer fit watch.BGP.
+type routers struct{ *bgp.Announcer }
+
+var _ watch.BGP = routers{}
+
+// Sessions implements watch.BGP.
+func (r routers) Sessions() []watch.BGPSession {
+	sessions := r.Announcer.Sessions()
+	out := make([]watch.BGPSession, 0, len(sessions))
+	for _, s := range sessions {
+		out = append(out, watch.BGPSession{
+			Peer: s.Peer, Address: s.Address, State: s.State.String(), Since: s.Since,
+			LastError: s.LastError, PrefixesSent: s.PrefixesSent, BFD: (*watch.BFDSession)(s.BFD),
+		})
+	}
+	return out
 }

@@ -68,6 +68,12 @@ type SpeakerStatusStatus struct {
 	// +optional
 	// +listType=atomic
 	BFDSessions []BFDSessionStatus `json:"bfdSessions,omitempty"`
+
+	// BGPAdvertisements that are not in force for a prefix and a peer, because
+	// another one asks for other attributes. At most 100 of them.
+	// +optional
+	// +listType=atomic
+	BGPRefusals []BGPRefusal `json:"bgpRefusals,omitempty"`
 }
 
 // SpeakerSummary counts what a speaker is doing, for the columns of kubectl.
@@ -82,6 +88,10 @@ type SpeakerSummary struct {
 	BGPSessions int32 `json:"bgpSessions"`
 	// BGP sessions that are established.
 	BGPEstablished int32 `json:"bgpEstablished"`
+	// Prefixes, by peer and BGPAdvertisement, that are refused because another
+	// one asks for other attributes.
+	// +optional
+	BGPRefusals int32 `json:"bgpRefusals,omitempty"`
 }
 
 // Layer2Status is an address that a speaker answers ARP or NDP for.
@@ -165,6 +175,25 @@ type BFDSessionStatus struct {
 	// with it, in milliseconds.
 	// +optional
 	DetectionTime int32 `json:"detectionTime,omitempty"`
+	// Time between two packets to the router, as agreed with it, in milliseconds.
+	// +optional
+	TransmitInterval int32 `json:"transmitInterval,omitempty"`
+	// Time between two packets from the router, as agreed with it, in
+	// milliseconds.
+	// +optional
+	ReceiveInterval int32 `json:"receiveInterval,omitempty"`
+}
+
+// BGPRefusal is a BGPAdvertisement that is not in force for a prefix and a peer.
+type BGPRefusal struct {
+	// Prefix that both ask for.
+	Prefix string `json:"prefix"`
+	// Name of the BGPPeer.
+	Peer string `json:"peer"`
+	// Name of the BGPAdvertisement that is refused.
+	Advertisement string `json:"advertisement"`
+	// Name of the one that is in force.
+	InForce string `json:"inForce"`
 }
 
 // SpeakerStatusList is a list of SpeakerStatuses.

@@ -88,3 +88,24 @@ func TestTable(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestCounts(t *testing.T) {
+	const bird = "BIRD 2.0.12 ready.\n10 of 20 routes for 10 networks in table master4\n"
+	if n, err := birdCount(bird); n != 10 || err != nil {
+		t.Errorf("BIRD: %d, %v, want 10", n, err)
+	}
+	if n, err := birdCount("syntax error\n"); err == nil {
+		t.Errorf("BIRD without a count: %d, want an error", n)
+	}
+	for out, want := range map[string]int{
+		`{"peers":{"a":{"pfxRcd":7},"b":{"pfxRcd":3}}}`: 10,
+		`{}`: 0,
+	} {
+		if n, err := frrCount([]byte(out)); n != want || err != nil {
+			t.Errorf("FRR %s: %d, %v, want %d", out, n, err, want)
+		}
+	}
+	if n, err := frrCount([]byte("% no BGP")); err == nil {
+		t.Errorf("FRR without a count: %d, want an error", n)
+	}
+}

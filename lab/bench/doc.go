@@ -9,6 +9,7 @@
 // can do, and the time that Herald takes stands beside it.
 //
 // The Services have no endpoints and the pool is not on the lab's segment, so
-// nothing is announced: it is assigning that is measured. Bench is no test; a
+// nothing is announced: it is assigning that is measured. The last step gives
+// them endpoints and measures how one node announces all of them to FRR and BIRD. Bench is no test; a
 // figure that misses its mark is marked in the table and fails nothing.
 package main

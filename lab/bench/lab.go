@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/heraldlb/herald/lab/drive"
 )
 
 // downTime bounds how long taking a lab down may take.
@@ -19,6 +21,8 @@ const downTime = 5 * time.Minute
 // A lab drives the lab program.
 type lab struct {
 	program, name string
+	// Lab is the same one, for what is seen from beside the cluster.
+	*drive.Lab
 }
 
 // labStatus is what of `lab status` this program reads.
@@ -45,7 +49,8 @@ func newLab(program, name string) (*lab, error) {
 			return nil, err
 		}
 		if _, err := os.Stat(abs); err == nil {
-			return &lab{abs, name}, nil
+			l, err := drive.New(filepath.Dir(filepath.Dir(abs)), name)
+			return &lab{abs, name, l}, err
 		}
 	}
 	return nil, errors.New("the lab program is not built (make build)")
@@ -62,7 +67,7 @@ func (l *lab) command(ctx context.Context, verb string, args ...string) *exec.Cm
 
 // up starts the lab with Herald in it.
 func (l *lab) up(ctx context.Context) error {
-	if err := l.command(ctx, "up", "--nodes", "3").Run(); err != nil {
+	if err := l.command(ctx, "up", "--nodes", "3", "--routers", "frr,bird").Run(); err != nil {
 		return fmt.Errorf("lab up: %w", err)
 	}
 	return nil
@@ -97,6 +102,17 @@ func (s labStatus) pid(name string) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("lab status: no process %s", name)
+}
+
+// pids returns the process ids of all daemons, by the names of their programs.
+func (s labStatus) pids() map[string][]int {
+	out := map[string][]int{}
+	for _, h := range s.Hosts {
+		for _, p := range h.Processes {
+			out[p.Name] = append(out[p.Name], p.PID)
+		}
+	}
+	return out
 }
 
 // ticksPerSecond is the unit of the times in /proc/PID/stat (proc(5)); it is

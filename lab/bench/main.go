@@ -20,6 +20,7 @@ type options struct {
 	lab      string
 	name     string
 	services int
+	prefixes int
 	runs     int
 	steps    []string
 	keep     bool
@@ -32,14 +33,15 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.lab, "lab", "", "the lab program (default: build/lab, here or one directory up)")
 	f.StringVar(&o.name, "name", "bench", "name of the lab to run in")
 	f.IntVar(&o.services, "services", 5000, "number of Services")
+	f.IntVar(&o.prefixes, "prefixes", 10000, "number of Services that are announced by BGP")
 	f.IntVar(&o.runs, "runs", 3, "how often to repeat what can be repeated")
 	steps := f.String("steps", strings.Join(stepNames(), ","), "what to measure, in this order")
 	f.BoolVar(&o.keep, "keep", false, "leave the lab running")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	if o.services < 1 || o.services > maxServices || o.runs < 1 {
-		return o, fmt.Errorf("want 1 to %d services and at least 1 run", maxServices)
+	if min(o.services, o.prefixes) < 1 || max(o.services, o.prefixes) > maxServices || o.runs < 1 {
+		return o, fmt.Errorf("want 1 to %d services and prefixes, and at least 1 run", maxServices)
 	}
 	o.steps = strings.Split(*steps, ",")
 	for _, name := range o.steps {

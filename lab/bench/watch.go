@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -141,6 +142,18 @@ func (t *tracker) assignedAt(ctx context.Context, name string) (time.Time, error
 		return !at.IsZero(), nil
 	})
 	return at, err
+}
+
+// address waits until a Service has an address, and returns the first.
+func (t *tracker) address(ctx context.Context, name string) (netip.Addr, error) {
+	if _, err := t.assignedAt(ctx, name); err != nil {
+		return netip.Addr{}, err
+	}
+	obj, ok, err := t.store.GetByKey(t.namespace + "/" + name)
+	if err != nil || !ok {
+		return netip.Addr{}, fmt.Errorf("service %s/%s: not seen by the watch: %w", t.namespace, name, err)
+	}
+	return netip.ParseAddr(obj.(*corev1.Service).Status.LoadBalancer.Ingress[0].IP)
 }
 
 // version returns the resource version of a Service as it was last seen.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // A Status is what of `lab status` callers need.
@@ -47,6 +48,17 @@ func (s *Status) Nodes() []string {
 	for _, h := range s.Hosts {
 		if h.Role == "node" {
 			out = append(out, h.Name)
+		}
+	}
+	return out
+}
+
+// Names returns the host of each address, that of the second network included.
+func (s *Status) Names() map[netip.Addr]string {
+	out := map[netip.Addr]string{}
+	for _, h := range s.Hosts {
+		for _, p := range slices.Concat(h.Addrs, h.Second) {
+			out[p.Addr()] = h.Name
 		}
 	}
 	return out

@@ -26,14 +26,24 @@ func URL(addr netip.Addr) string {
 
 // Probe starts to connect to addr from the client, 100 times a second.
 func (l *Lab) Probe(addr netip.Addr, d time.Duration) (*Running[probe.Report], error) {
-	return Begin[probe.Report](l, "probe", "--from", "client", "--url", URL(addr),
+	return l.ProbeFrom("client", addr, d)
+}
+
+// ProbeFrom is Probe from another host.
+func (l *Lab) ProbeFrom(host string, addr netip.Addr, d time.Duration) (*Running[probe.Report], error) {
+	return Begin[probe.Report](l, "probe", "--from", host, "--url", URL(addr),
 		"--every", Every.String(), "--for", d.String(), "--timeout", probeTimeout.String())
 }
 
-// Reach connects to addr a few times, and returns an error unless all of it is
-// answered.
+// Reach connects to addr from the client a few times, and returns an error
+// unless all of it is answered.
 func (l *Lab) Reach(ctx context.Context, addr netip.Addr) error {
-	out, err := l.Output(ctx, "probe", "--json", "--from", "client", "--url", URL(addr),
+	return l.ReachFrom(ctx, "client", addr)
+}
+
+// ReachFrom is Reach from another host.
+func (l *Lab) ReachFrom(ctx context.Context, host string, addr netip.Addr) error {
+	out, err := l.Output(ctx, "probe", "--json", "--from", host, "--url", URL(addr),
 		"--every", "20ms", "--for", "100ms", "--timeout", "500ms")
 	if err != nil {
 		return err

@@ -40,6 +40,8 @@ type cluster struct {
 	// pools.
 	segments, seconds []netip.Prefix
 	nodes             []string
+	// names are the hosts of addresses.
+	names map[netip.Addr]string
 	// nears counts the addresses near each node that tests were given.
 	nears map[string]int
 }
@@ -65,7 +67,7 @@ func connect(ctx context.Context, l *drive.Lab) (*cluster, error) {
 	}
 	return &cluster{
 		Lab: l, kube: kube, objects: objects, nears: map[string]int{},
-		segments: st.Segment, seconds: st.Second, nodes: st.Nodes(),
+		segments: st.Segment, seconds: st.Second, nodes: st.Nodes(), names: st.Names(),
 	}, nil
 }
 

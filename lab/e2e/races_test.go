@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-var soak = flag.Bool("soak", false, "kill the controller for 5 minutes while 500 Services come and go")
+var soak = flag.Bool("soak", false, "what can be kept up for long is: kill the controller for 5 minutes while 500 Services come and go, bear a hostile router for 3")
 
 // maxTakeover bounds how long a Service waits for its address when the
 // controller that acts is lost in the worst way.

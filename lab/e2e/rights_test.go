@@ -90,24 +90,31 @@ func testRights(t *testing.T, c *cluster) {
 		if len(mine) == 0 {
 			t.Errorf("%s: no request in the audit log", account)
 		}
-		rights := c.rules(t, account)
-		refused := map[string]bool{}
-		for _, r := range mine {
-			// A server that has just started refuses what it will allow.
-			allowed := slices.ContainsFunc(rights, r.covers)
-			if r.Status.Code == 403 && !allowed {
-				refused[r.Verb+" "+r.URI] = true
-			}
-		}
-		for r := range refused {
-			t.Errorf("%s: refused: %s", account, r)
-		}
-		for _, x := range rights {
+		for _, x := range c.refusals(t, account, mine) {
 			if !slices.ContainsFunc(mine, func(r request) bool { return r.covers(x) }) {
 				t.Errorf("%s: may %s but never did", account, x)
 			}
 		}
 	}
+}
+
+// refusals fails for each request of an account that was refused for want of a
+// right, and returns the rights that it has.
+func (c *cluster) refusals(t *testing.T, account string, requests []request) []right {
+	t.Helper()
+	rights := c.rules(t, account)
+	refused := map[string]bool{}
+	for _, r := range requests {
+		// A server that has just started refuses what it will allow.
+		allowed := slices.ContainsFunc(rights, r.covers)
+		if r.Status.Code == 403 && !allowed {
+			refused[r.Verb+" "+r.URI] = true
+		}
+	}
+	for r := range refused {
+		t.Errorf("%s: refused: %s", account, r)
+	}
+	return rights
 }
 
 // audit reads the API server's audit log by user.

@@ -20,7 +20,7 @@ type test struct {
 
 // TestHerald runs every test on one lab of both families, in this order.
 func TestHerald(t *testing.T) {
-	run(t, *labName, "dual", []test{
+	run(t, layer2Lab(*labName, "dual"), []test{
 		{"reach a Service", testReach},
 		{"see the client's address under Local", testLocal},
 		{"one node answers", testOneAnswers},
@@ -33,9 +33,6 @@ func TestHerald(t *testing.T) {
 		{"refuse bad objects", testRefused},
 		{"reject what cannot stand beside the rest", testRejected},
 		{"judge every kind", testSamples},
-		// Before anything moves twice: six minutes after an event has been repeated
-		// the events library writes that it is over.
-		{"write nothing when settled", testSettled},
 		{"find an address taken", testTaken},
 		{"defend an address", testClaimed},
 		{"end a speaker", testEndSpeaker},
@@ -48,6 +45,7 @@ func TestHerald(t *testing.T) {
 		{"leave an unwell node", testUnready},
 		{"cut a node off", testCut},
 		{"take a link down", testLinkDown},
+		{"write nothing when settled", testSettled}, // also after much has moved
 		{"be without the API server", testNoAPI},
 		{"lose the controller that acts", testLoseLeader},
 		{"kill the controller in a loop", testKillInLoop},
@@ -62,7 +60,7 @@ func TestHerald(t *testing.T) {
 
 // TestIPv6 runs the core of layer 2 where there is nothing but IPv6.
 func TestIPv6(t *testing.T) {
-	run(t, *labName+"6", "ipv6", []test{
+	run(t, layer2Lab(*labName+"6", "ipv6"), []test{
 		{"reach a Service", testReach},
 		{"one node answers", testOneAnswers},
 		{"end a speaker", testEndSpeaker},
@@ -72,13 +70,25 @@ func TestIPv6(t *testing.T) {
 	})
 }
 
+// A lab says what tests run on.
+type lab struct {
+	name    string
+	options []string
+	setUp   func(*testing.T, *cluster)
+}
+
+// layer2Lab returns the lab of the tests of layer 2.
+func layer2Lab(name, family string) lab {
+	return lab{name, []string{"--nodes", "3", "--clients", "2", "--second-network", "--ip-family", family}, setUp}
+}
+
 // run runs tests on a lab of its own.
-func run(t *testing.T, name, family string, tests []test) {
+func run(t *testing.T, l lab, tests []test) {
 	if os.Geteuid() != 0 {
 		t.Skip("the lab needs root")
 	}
-	c := start(t, name, family)
-	setUp(t, c)
+	c := start(t, l)
+	l.setUp(t, c)
 	for _, tt := range tests {
 		ok := t.Run(tt.name, func(t *testing.T) {
 			began := time.Now()
@@ -92,15 +102,15 @@ func run(t *testing.T, name, family string, tests []test) {
 }
 
 // start brings the lab up with Herald installed and takes it down at the end.
-func start(t *testing.T, name, family string) *cluster {
+func start(t *testing.T, l lab) *cluster {
 	t.Helper()
-	c, err := bringUp(t.Context(), name, "--nodes", "3", "--clients", "2", "--second-network", "--ip-family", family)
+	c, err := bringUp(t.Context(), l.name, l.options...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if *labKeep {
-			t.Logf("lab %s is left running; KUBECONFIG=/var/lib/lab/%s/kubeconfig", name, name)
+			t.Logf("lab %s is left running; KUBECONFIG=/var/lib/lab/%s/kubeconfig", l.name, l.name)
 			return
 		}
 		if err := c.takeDown(); err != nil {
@@ -149,6 +159,12 @@ spec: {}
 %s`, ranges(c.segments, 100, 149), c.nearPools()))
 	c.accepted(t, "ipaddresspools", "main", "True")
 	c.accepted(t, "l2advertisements", "everything", "True")
+	c.echoPods(t)
+}
+
+// echoPods makes an echo pod on every node and waits until all are ready.
+func (c *cluster) echoPods(t *testing.T) {
+	t.Helper()
 	for _, node := range c.nodes {
 		c.apply(t, echo(node))
 	}
@@ -203,7 +219,7 @@ func (c *cluster) explain(t *testing.T, test string) {
 	for _, args := range [][]string{
 		{"get", "pods", "-A", "-o", "wide"},
 		{"get", "services", "-A"},
-		{"get", "ipaddresspools,l2advertisements,speakerstatuses", "-o", "wide"},
+		{"get", "herald", "-o", "wide"},
 		{"logs", "-n", namespace, "deployment/controller", "--tail=40"},
 		{"logs", "-n", namespace, "-l", "app.kubernetes.io/component=speaker", "--prefix", "--tail=40"},
 	} {

@@ -75,7 +75,7 @@ func start(ctx context.Context, args []string) error {
 	if !o.keep {
 		defer down(context.WithoutCancel(ctx), l)
 	}
-	if err := l.Show(ctx, "up", "--nodes", "3", "--ip-family", "dual", "--second-network"); err != nil {
+	if err := l.Show(ctx, "up", "--nodes", "3", "--clients", "2", "--routers", "frr,bird", "--ip-family", "dual", "--second-network"); err != nil {
 		return err
 	}
 	r, err := newRun(ctx, l, o)

@@ -37,6 +37,10 @@ type run struct {
 	table             figures.Table
 	// placed counts how often addresses were moved to a node for a fault.
 	placed int
+	// hosts are the addresses of hosts on the segment, IPv4 first.
+	hosts map[string][]netip.Addr
+	// routing says that what measurements of BGP need is there.
+	routing bool
 	// pools counts the pools that were made for a spread.
 	pools int
 }
@@ -53,11 +57,16 @@ func allSteps() []step {
 	for _, f := range faults() {
 		out = append(out, step{f.name, func(r *run, ctx context.Context) error { return r.fault(ctx, f) }})
 	}
-	return append(out,
+	out = append(out,
 		step{"api", (*run).away},
 		step{"spread", (*run).spread},
 		step{"members", (*run).members},
-		step{"busy", (*run).busy})
+		step{"busy", (*run).busy},
+		step{"bgp-fresh", (*run).routedFresh})
+	for _, f := range routedFaults() {
+		out = append(out, step{f.name, func(r *run, ctx context.Context) error { return r.routedFault(ctx, f) }})
+	}
+	return append(out, step{"bgp-return", (*run).routedReturn})
 }
 
 // stepNames returns the names of all steps.
@@ -80,7 +89,12 @@ func newRun(ctx context.Context, l *drive.Lab, o options) (*run, error) {
 		return nil, err
 	}
 	cfg.UserAgent, cfg.QPS = "herald-failover", -1
-	r := &run{Lab: l, o: o, segments: st.Segment, seconds: st.Second, nodes: st.Nodes()}
+	r := &run{Lab: l, o: o, segments: st.Segment, seconds: st.Second, nodes: st.Nodes(), hosts: map[string][]netip.Addr{}}
+	for _, h := range st.Hosts {
+		for _, p := range h.Addrs {
+			r.hosts[h.Name] = append(r.hosts[h.Name], p.Addr())
+		}
+	}
 	if r.kube, err = kubernetes.NewForConfig(cfg); err != nil {
 		return nil, err
 	}
@@ -90,7 +104,7 @@ func newRun(ctx context.Context, l *drive.Lab, o options) (*run, error) {
 	if len(r.nodes) != 3 || len(r.segments) != 2 || len(r.seconds) != 2 {
 		return nil, fmt.Errorf("lab %s: want 3 nodes, both families and a second network", l.Name())
 	}
-	r.table.Title = fmt.Sprintf("Herald's layer 2; 3 nodes on one machine of %d CPUs; wanted is said of the median", runtime.NumCPU())
+	r.table.Title = fmt.Sprintf("Herald's layer 2 and BGP; 3 nodes on one machine of %d CPUs; wanted is said of the median", runtime.NumCPU())
 	return r, nil
 }
 

@@ -123,6 +123,12 @@ func sysctls(ctx context.Context, l *state.Lab, h state.Host) error {
 		"net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
 		// A link that was down has its addresses as before when it is up again.
 		"net.ipv6.conf.all.keep_addr_on_down=1", "net.ipv6.conf.default.keep_addr_on_down=1",
+		// All hosts are on one segment, so a router is never the shortest way: who
+		// is told to use it goes on doing so. A router that advertises itself gives
+		// nobody a route either.
+		"net.ipv4.conf.all.accept_redirects=0", "net.ipv4.conf.default.accept_redirects=0",
+		"net.ipv6.conf.all.accept_redirects=0", "net.ipv6.conf.default.accept_redirects=0",
+		"net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.default.accept_ra=0",
 		"net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0",
 		"net.ipv4.ping_group_range=0 2147483647",
 	}

@@ -121,6 +121,8 @@ func (r *birdReader) detail(line string, s *Session) {
 	case "Neighbor AS":
 		n, _ := strconv.ParseUint(value, 10, 32) // 0 for what is no number
 		s.ASN = uint32(n)
+	case "Neighbor ID":
+		s.RouterID = value
 	case "Neighbor capabilities":
 		r.peer = true
 	case "Graceful restart":
@@ -128,16 +130,32 @@ func (r *birdReader) detail(line string, s *Session) {
 	case "Hold timer":
 		_, total, _ := strings.Cut(value, "/")
 		s.HoldSeconds, _ = strconv.ParseFloat(total, 64)
+	default:
+		r.channelDetail(key, value, s)
+	}
+}
+
+// channelDetail reads one line about a channel of a protocol into s.
+func (r *birdReader) channelDetail(key, value string, s *Session) {
+	first, _, _ := strings.Cut(value, " ")
+	n, err := strconv.Atoi(first)
+	switch key {
 	case "Channel ipv4", "Channel ipv6":
 		r.channel = key
 	case "Routes":
-		first, _, _ := strings.Cut(value, " ")
-		n, _ := strconv.Atoi(first)
 		if r.channel == "Channel ipv4" {
 			s.IPv4 = n
 		} else {
 			s.IPv6 = n
 		}
+	case "Import updates", "Import withdraws":
+		if err != nil {
+			return
+		}
+		if s.Changes == nil {
+			s.Changes = new(int)
+		}
+		*s.Changes += n
 	}
 }
 

@@ -24,10 +24,12 @@ func showFRR(ctx context.Context, l *state.Lab, h state.Host) (*View, error) {
 // frrNeighbor is a session as FRR shows it.
 type frrNeighbor struct {
 	RemoteAs              uint32
+	RemoteRouterID        string `json:"remoteRouterId"`
 	BGPState              string
 	BGPTimerUpMsec        float64
 	BGPTimerHoldTimeMsecs float64
 	NeighborCapabilities  struct{ GracefulRestart string }
+	MessageStats          struct{ UpdatesRecv *int }
 	AddressFamilyInfo     map[string]struct{ AcceptedPrefixCounter int }
 }
 
@@ -98,14 +100,17 @@ func parseFRR(out []byte) (*View, error) {
 // session returns n as a Session.
 func (n frrNeighbor) session(peer, bfd string) Session {
 	s := Session{
-		Peer: peer, ASN: n.RemoteAs, State: n.BGPState, BFD: bfd,
+		Peer: peer, ASN: n.RemoteAs, RouterID: n.RemoteRouterID, State: n.BGPState, BFD: bfd,
 		HoldSeconds:     n.BGPTimerHoldTimeMsecs / 1000,
 		IPv4:            n.AddressFamilyInfo["ipv4Unicast"].AcceptedPrefixCounter,
 		IPv6:            n.AddressFamilyInfo["ipv6Unicast"].AcceptedPrefixCounter,
+		Updates:         n.MessageStats.UpdatesRecv,
 		GracefulRestart: strings.Contains(strings.ToLower(n.NeighborCapabilities.GracefulRestart), "received"),
 	}
 	if s.State == established {
 		s.UpSeconds = n.BGPTimerUpMsec / 1000
+	} else {
+		s.RouterID = "" // FRR shows 0.0.0.0
 	}
 	return s
 }
@@ -115,10 +120,29 @@ func (p frrPath) path() Path {
 	out := Path{
 		Peer: p.Peer.PeerID, NextHops: []string{}, ASPath: p.ASPath.String, Origin: p.Origin,
 		MED: p.Metric, LocalPref: p.LocPrf, Best: p.BestPath.Overall, Stale: p.Stale,
-		Communities: p.Community.List, LargeCommunities: p.LargeCommunity.List,
+		Communities: numbers(p.Community.List), LargeCommunities: p.LargeCommunity.List,
 	}
 	for _, nh := range p.NextHops {
 		out.NextHops = append(out.NextHops, nh.IP)
+	}
+	return out
+}
+
+// wellKnown are the communities that FRR has names for, as numbers.
+var wellKnown = map[string]string{
+	"gracefulShutdown": "65535:0", "acceptOwn": "65535:1", "llgrStale": "65535:6", "noLlgr": "65535:7",
+	"blackhole": "65535:666", "noExport": "65535:65281", "noAdvertise": "65535:65282", "localAs": "65535:65283",
+	"noPeer": "65535:65284", "internet": "0:0",
+}
+
+// numbers returns communities as numbers, which BIRD knows alone.
+func numbers(list []string) []string {
+	var out []string
+	for _, c := range list {
+		if n, ok := wellKnown[c]; ok {
+			c = n
+		}
+		out = append(out, c)
 	}
 	return out
 }

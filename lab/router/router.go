@@ -73,6 +73,24 @@ func Restart(ctx context.Context, s *state.Store, h state.Host, o Options) error
 	return Start(ctx, s, h, o)
 }
 
+// Reload gives the router on h, which runs, another configuration without a
+// restart: what is as before goes on undisturbed. BIRD takes it as a whole; FRR
+// keeps what it has and takes the lines on top of it.
+func Reload(ctx context.Context, l *state.Lab, h state.Host, o Options) error {
+	if err := configure(l, h, o); err != nil {
+		return err
+	}
+	if h.Kind == frr {
+		_, err := host.Output(ctx, l, h.Name, "vtysh", "--vty_socket", l.RunPath(h.Name), "-f", configPath(l, h))
+		return err
+	}
+	out, err := CLI(ctx, l, h, fmt.Sprintf("configure %q", configPath(l, h)))
+	if err == nil && !strings.Contains(string(out), "Reconfigured") && !strings.Contains(string(out), "Reconfiguration in progress") {
+		err = fmt.Errorf("router %s: %s", h.Name, strings.TrimSpace(string(out)))
+	}
+	return err
+}
+
 // configure writes the router's configuration and makes the directory of its
 // sockets. FRR's daemons leave root behind, so theirs is the user frr's.
 func configure(l *state.Lab, h state.Host, o Options) error {

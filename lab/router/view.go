@@ -27,6 +27,8 @@ type View struct {
 type Session struct {
 	Peer string `json:"peer"`
 	ASN  uint32 `json:"asn"`
+	// RouterID is the peer's BGP identifier; empty while it is not known.
+	RouterID string `json:"routerID,omitempty"`
 	// State is a state of RFC 4271 8.2.2: "Established".
 	State string `json:"state"`
 	// UpSeconds is for how long it is established; 0 when it is not.
@@ -35,6 +37,12 @@ type Session struct {
 	// IPv4 and IPv6 are how many prefixes were accepted from the peer.
 	IPv4 int `json:"ipv4"`
 	IPv6 int `json:"ipv6"`
+	// Updates is how many UPDATE messages the peer has sent, end-of-RIB markers
+	// included; nil where the router does not count them, as BIRD does not.
+	Updates *int `json:"updates,omitempty"`
+	// Changes is how often the peer has announced or withdrawn a prefix; nil
+	// where the router does not count that, as FRR does not.
+	Changes *int `json:"changes,omitempty"`
 	// GracefulRestart says that the peer asked for it.
 	GracefulRestart bool `json:"gracefulRestart"`
 	// BFD is the state of the BFD session with the peer in lower case; empty

@@ -156,7 +156,8 @@ func (m *Manager) Set(ctx context.Context, want []Session) error {
 func (m *Manager) Status() []Status { return m.status() }
 
 // Changed returns a channel, always the same, that holds a token after the
-// state of a session has changed, or a peer that was silent is heard again.
+// state or the Error of a session has changed, or a peer that was silent is heard
+// again.
 func (m *Manager) Changed() <-chan struct{} { return m.changedC }
 
 // Hush has all sessions end without a word, when Start ends as well as when Set

@@ -178,12 +178,14 @@ func (e *engine) unlock(o *opening, now time.Time) {
 	e.dirty = true
 	if err != nil {
 		if o.err == nil || o.err.Error() != err.Error() {
+			e.tell = true
 			level.Error(e.config.Logger).Log("msg", "bfd packets not received", "error", err)
 		}
 		o.err = err
 		e.again(now)
 		return
 	}
+	e.tell = e.tell || o.err != nil
 	o.inbox, o.err = in, nil
 	e.watchers.Go(func() { in.watch(func() { token(e.comeC) }) })
 	for _, s := range e.sessions {

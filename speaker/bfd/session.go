@@ -166,7 +166,7 @@ func (e *engine) fault(s *session, err error) {
 		return
 	}
 	s.err = err
-	e.dirty = true
+	e.dirty, e.tell = true, true
 	if err != nil {
 		level.Warn(e.config.Logger).Log("msg", "bfd packets not sent", "peer", s.wish.label(), "error", err)
 	}

@@ -24,6 +24,11 @@ type holding struct {
 	cover   *cover
 	// reason why this node does not announce it; zero when it does.
 	reason Reason
+
+	// audience is what covers it under BGP, nil when nothing is said about that,
+	// and unsaid why this node does not announce it; zero when it does.
+	audience *audience
+	unsaid   Reason
 }
 
 // An address is one that Services hold, with what was decided about it.

@@ -80,4 +80,48 @@ package desired
 //
 // Whatever was heard in whatever order, the better claim of an address wins
 // (Claim.Compare), so that speakers that have heard the same agree.
+//
+// # BGP
+//
+// By BGP every node speaks for itself: it depends neither on claims nor on who
+// is alive, and routers choose among the nodes.
+//
+// A node has a session for each BGPPeer that selects it; of those that have the
+// address or interface and the VRF in common, for the first by name. A node that
+// the API does not know has none.
+//
+// It announces an address for a Service when the API does not make the node
+// unavailable, a BGPAdvertisement that covers the address's pool and the
+// Service's labels selects it and is for one of its sessions, and the Service
+// has a serving endpoint: on this node under the policy Local, anywhere
+// otherwise. What makes a node unavailable are the things that stop it in layer
+// 2 as well, for they say that the node is not to have traffic (the exclude
+// label, the out-of-service taint), or will not forward it well (no network for
+// pods, a kubelet that is not well while those of most nodes are). Its sessions
+// stay up, so that it is back at once. The speakers that are alive do not
+// matter otherwise: a node that has lost the others may have its routers still.
+//
+// Each such advertisement asks for the prefix that it makes of the address, for
+// all of its sessions; a prefix is announced for as long as one Service asks. An
+// address that no pool has, because its pool was deleted or shrunk, is covered
+// by the advertisements of all pools, and asked for alone, whatever length they
+// have: what is around it may belong to somebody else by now.
+//
+// When several advertisements ask for one prefix and peer, the first by name is
+// in force. Those with equal attributes are merged into it; the others are
+// refused there, and nowhere else. Their Services have the prefix all the same.
 func Compute(in Input) State { return new(Computer).Compute(in) }
+
+// ComputeBGP returns what is about BGP in the State that Compute returns: BGP,
+// and that of Declined. It does not depend on Claims, and so it serves a speaker
+// that has not learned them yet.
+func ComputeBGP(in Input) State {
+	if in.Config == nil {
+		in.Config = &noConfig
+	}
+	var c Computer
+	c.renew(in)
+	c.replace(in.Services)
+	c.destinations.settle()
+	return State{BGP: c.destinations.bgp(c.view.forum), Declined: c.declined()}
+}

@@ -34,8 +34,10 @@ type Computer struct {
 	unsettled []*address
 	// open are those that depend on the others, and those whose claim has not
 	// been heard yet, sorted. They are decided about anew each time.
-	open  []*address
-	state State
+	open []*address
+	// destinations are what is said by BGP.
+	destinations destinations
+	state        State
 	// givenBack are claims in state that no address stands for any more.
 	givenBack []Claim
 }
@@ -52,7 +54,7 @@ func (c *Computer) Compute(in Input) State {
 	if in.Config == nil {
 		in.Config = &noConfig
 	}
-	renewed := c.view == nil || !c.view.shows(in) || len(c.view.covers) > maxCovers+len(in.Services)
+	renewed := c.view == nil || !c.view.shows(in) || c.view.remembers() > maxCovers+len(in.Services)
 	if renewed {
 		c.renew(in)
 	}
@@ -92,6 +94,8 @@ func (c *Computer) renew(in Input) {
 		addresses: make(map[netip.Addr]*address, len(in.Services)),
 		load:      newLoad(len(in.Nodes)),
 	}
+	c.destinations.byPrefix = map[netip.Prefix]*destination{}
+	c.state.BGP.Sessions = c.view.forum.sessions
 	if c.memory.held == nil {
 		c.memory.held = map[netip.Addr]tenure{}
 	}
@@ -215,47 +219,6 @@ func (c *Computer) count(a *address, n int) {
 	if a.owner >= 0 {
 		c.load.of(a)[a.owner] += n
 	}
-}
-
-// assemble builds the State from what is remembered. Unless more changed, only
-// its claims are not those of the last one.
-func (c *Computer) assemble(changed bool) State {
-	s := c.state
-	s.Claims = nil
-	for _, a := range c.open {
-		if a.made {
-			s.Claims = append(s.Claims, a.claim)
-		}
-	}
-	if c.givenBack != nil {
-		s.Claims = append(s.Claims, c.givenBack...)
-		slices.SortFunc(s.Claims, func(a, b Claim) int { return a.Address.Compare(b.Address) })
-	}
-	if !changed {
-		return s
-	}
-	s.Layer2 = slices.Grow([]Layer2Address(nil), len(c.led))
-	for _, a := range c.led {
-		s.Layer2 = append(s.Layer2, a.led)
-	}
-	s.Declined = make([]Declined, 0, len(c.state.Declined)*17/16+16)
-	for _, svc := range c.order {
-		for i := range svc.holdings {
-			h := &svc.holdings[i]
-			if h.reason == 0 {
-				continue
-			}
-			d := Declined{Service: svc.svc.Key, Address: h.address.addr, Protocol: ProtocolLayer2, Reason: h.reason}
-			if h.reason == NotElected {
-				d.Holder = h.address.holder
-			}
-			s.Declined = append(s.Declined, d)
-		}
-	}
-	if len(s.Declined) == 0 {
-		s.Declined = nil // as in the zero State
-	}
-	return s
 }
 
 // merge returns what is kept of a sorted slice, and what is added, sorted. The

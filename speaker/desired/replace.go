@@ -84,9 +84,14 @@ func (c *Computer) attach(s *service, svc *Service) {
 		}
 		h := &s.holdings[i]
 		*h = holding{service: s, address: a, cover: c.view.cover(addr, svc.Labels)}
+		if !c.view.forum.silent() {
+			h.audience = c.view.audience(addr, svc.Labels)
+			h.unsaid = h.audience.reason(s, c.view.node)
+		}
 		at, _ := slices.BinarySearchFunc(a.holdings, h, byStrictness)
 		a.holdings = slices.Insert(a.holdings, at, h)
 		c.unsettle(a)
+		c.bid(h, 1)
 	}
 }
 
@@ -98,8 +103,19 @@ func (c *Computer) detach(s *service) {
 		at := slices.Index(a.holdings, h)
 		a.holdings = slices.Delete(a.holdings, at, at+1)
 		c.unsettle(a)
+		c.bid(h, -1)
 	}
 	s.holdings = nil
+}
+
+// bid adds n to how often the prefixes of an address are asked for.
+func (c *Computer) bid(h *holding, n int) {
+	if h.audience == nil || h.unsaid != 0 {
+		return
+	}
+	for _, o := range h.audience.offers {
+		c.destinations.add(h.audience.prefixOf(o, h.address.addr), o, holder{service: h.service.svc.Key, addresses: n})
+	}
 }
 
 // unsettle has the election of an address held again.

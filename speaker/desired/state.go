@@ -8,6 +8,8 @@ import "net/netip"
 type State struct {
 	// Layer2 is sorted by address.
 	Layer2 []Layer2Address
+	// BGP is what is said to routers.
+	BGP BGP
 	// Declined tells for every address of every Service that this node does
 	// not announce by a protocol why not, sorted by Service, address, protocol.
 	Declined []Declined
@@ -111,7 +113,8 @@ type Reason int
 const (
 	// NoPool: no accepted pool contains the address.
 	NoPool Reason = iota + 1
-	// NoAdvertisement: no L2Advertisement covers the Service's pool and labels.
+	// NoAdvertisement: no L2Advertisement, or for BGP no BGPAdvertisement, covers
+	// the Service's pool and labels.
 	NoAdvertisement
 	// NodeUnknown: the API has no such node.
 	NodeUnknown
@@ -130,6 +133,9 @@ const (
 	// NoInterface: no interface of this node that is up matches a covering
 	// advertisement that selects it.
 	NoInterface
+	// NoPeer: no BGPPeer that a covering advertisement which selects the node is
+	// for selects it too.
+	NoPeer
 	// NoServingEndpoint: the Service has no endpoint that serves, anywhere.
 	NoServingEndpoint
 	// NoLocalEndpoint: the policy is Local and this node has no serving endpoint.
@@ -161,6 +167,8 @@ func (r Reason) String() string {
 		return "SpeakerNotAlive"
 	case NoInterface:
 		return "NoInterface"
+	case NoPeer:
+		return "NoPeer"
 	case NoServingEndpoint:
 		return "NoServingEndpoint"
 	case NoLocalEndpoint:

@@ -35,6 +35,8 @@ type view struct {
 	// first Service needs them.
 	covers map[string]*cover
 	key    []byte // of the last lookup in covers
+	// forum is what there is about BGP.
+	forum *forum
 }
 
 // newView returns the view of an Input, whose Config is not nil.
@@ -67,8 +69,12 @@ func newView(in Input) *view {
 			v.byPool[pool] = append(v.byPool[pool], i)
 		}
 	}
+	v.forum = newForum(v)
 	return v
 }
+
+// remembers returns how many sets of advertisements the view has met.
+func (v *view) remembers() int { return max(len(v.covers), len(v.forum.audiences)) }
 
 // linksOf returns the links of a node, and whether they are known.
 func (v *view) linksOf(node string) ([]Link, bool) {

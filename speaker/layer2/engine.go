@@ -179,6 +179,9 @@ func (e *engine) announce(now time.Time) {
 			continue
 		}
 		e.metrics.unsolicited.WithLabelValues(t.port.key.name).Inc()
+		if err := t.port.inform(t.addr); err != nil {
+			level.Debug(e.logger).Log("msg", "own kernel not told", "ip", t.addr, "interface", t.port.key.name, "error", err)
+		}
 	}
 	e.rest = now.Add(pacePause)
 }

@@ -127,7 +127,7 @@ func (e *engine) openPort(key portKey) (*port, error) {
 	}
 	p := &port{
 		key: key, link: l, wire: key.wire(), conn: c,
-		groups: map[netip.Addr]int{}, member: e.network.groups(l), joined: addrSet{},
+		groups: map[netip.Addr]int{}, member: e.network.groups(l), joined: addrSet{}, own: e.network.loopback(l),
 		stop: make(chan struct{}), counters: e.metrics.counters(key.name), claims: e.claims, fellows: &e.fellows,
 		holding: holding{self: l.mac, own: e.own, addrs: stances{}},
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,4 +235,44 @@ func TestKernelHasAddress(t *testing.T) {
 		t.Errorf("conflicts (-want +got):\n%s", diff)
 	}
 	r.led(map[string][]string{})
+}
+
+// The own kernel, which has forwarded for an address to the node that had it
+// before, learns that the address is here now: its redirects would lead clients
+// back there otherwise.
+func TestOwnKernelLearns(t *testing.T) {
+	t.Parallel()
+	lan, _ := hostAndClient(t)
+	addr := ip(t, "2001:db8::1:2")
+	entry := func() (*netlink.Neigh, error) {
+		all, err := netlink.NeighList(0, unix.AF_INET6)
+		i := slices.IndexFunc(all, func(n netlink.Neigh) bool { return n.IP.String() == addr.String() })
+		if i < 0 {
+			return nil, err
+		}
+		return &all[i], err
+	}
+	err := lan.ns.Do(func() error {
+		l, err := netlink.LinkByName("h0")
+		if err != nil {
+			return err
+		}
+		return netlink.NeighAdd(&netlink.Neigh{LinkIndex: l.Attrs().Index, IP: addr.AsSlice(),
+			HardwareAddr: mac{2, 0, 0, 0, 0, 1}.hw(), State: netlink.NUD_STALE, Family: unix.AF_INET6})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, in := lan.announcer(t)
+	r := startIn(t, a, lan, in)
+	defer r.stop()
+	r.set(r.want([]string{"h0"}, addr.String()))
+	eventually(t, lan.ns, "the own hardware address in the own neighbor cache", func() (bool, error) {
+		n, err := entry()
+		if n == nil || err != nil {
+			return false, err
+		}
+		m, _ := toMAC(n.HardwareAddr)
+		return m == lan.mac("h0"), nil
+	})
 }

@@ -80,6 +80,8 @@ type port struct {
 	groups map[netip.Addr]int
 	member membership
 	joined addrSet
+	// own speaks to this host's kernel.
+	own loopback
 	// stop ends serve; it is closed once, by close.
 	stop     chan struct{}
 	counters [outcomes]prometheus.Counter
@@ -282,6 +284,14 @@ func (p *port) announce(addr netip.Addr, full bool) error {
 	return nil
 }
 
+// inform tells the own kernel what announce told the link, where that matters.
+func (p *port) inform(addr netip.Addr) error {
+	if !p.key.six || p.at(addr) != announced {
+		return nil
+	}
+	return p.own.advertise(addr, p.holding.self)
+}
+
 // probe asks the link for addr, if the port still probes for it.
 func (p *port) probe(addr netip.Addr) error {
 	p.mu.Lock()
@@ -312,5 +322,6 @@ func (p *port) close() error {
 	p.mu.Unlock()
 	close(p.stop)
 	p.member.close()
+	p.own.close()
 	return p.conn.Close()
 }

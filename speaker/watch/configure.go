@@ -33,7 +33,7 @@ func (w *World) configure(ctx context.Context, now time.Time) error {
 	verdicts = slices.DeleteFunc(verdicts, func(v config.Verdict) bool {
 		return v.Kind == v1beta1.KindIPAddressPool && w.recall.remembers(v.Name)
 	})
-	w.config, w.generation = parsed, fingerprint(verdicts)
+	w.config, w.generation, w.routers = parsed, fingerprint(verdicts), routersOf(objects.Peers)
 	w.metrics.config(w.judged(verdicts))
 	return nil
 }

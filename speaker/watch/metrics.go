@@ -28,6 +28,7 @@ const (
 	stepConfig   = "config"
 	stepKey      = "key"
 	stepAnnounce = "announce"
+	stepBGP      = "bgp"
 	stepLinks    = "links"
 )
 
@@ -73,7 +74,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}, []string{"outcome"}),
 	}
 	r.MustRegister(m.reconcile, m.configValid, m.services, m.announced, m.held, m.declined, m.errors, m.status)
-	for _, step := range []string{stepRead, stepConfig, stepKey, stepAnnounce, stepLinks} {
+	for _, step := range []string{stepRead, stepConfig, stepKey, stepAnnounce, stepBGP, stepLinks} {
 		m.errors.WithLabelValues(step)
 	}
 	return m

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -93,6 +92,7 @@ func (w *World) pass(ctx context.Context, now time.Time) time.Duration {
 	wait := w.start.advance(now, w.key != nil, closed(w.Members.Settled()))
 	w.stage.Store(int64(w.start.stage))
 	if w.start.stage != stageOpen {
+		errs.add(stepBGP, w.speakEarly(ctx, f.hosts, now))
 		w.metrics.reconcile.Observe(time.Since(now).Seconds())
 		return w.settle(errs, wait)
 	}
@@ -112,6 +112,7 @@ func (w *World) pass(ctx context.Context, now time.Time) time.Duration {
 	}, state.Layer2)
 	over, err := w.announce(ctx, now, allowed, &state)
 	errs.add(stepAnnounce, err)
+	errs.add(stepBGP, w.speak(ctx, &state))
 
 	w.logChanges(&state, allowed)
 	w.announced = allowed
@@ -231,35 +232,6 @@ func (w *World) refreshLinks() error {
 	w.links = links
 	w.Members.SetLinks(links)
 	return nil
-}
-
-// report hands what there is to tell to the publisher, and returns when
-// something in it will be out of date; zero for never.
-func (w *World) report(f facts, now time.Time) time.Time {
-	led := w.Layer2.Led()
-	for len(w.conflictsC) > 0 {
-		c := <-w.conflictsC
-		w.sightings.add(c, since(led, c.Address))
-	}
-	conflicts, expiry := w.sightings.current(now, w.announced)
-	if f.uid == "" || w.publisher == nil {
-		return expiry // a status belongs to a Node
-	}
-	w.publisher.publish(reportOf(telling{
-		node: w.Node, uid: f.uid, generation: w.generation, alive: f.alive,
-		led: led, conflicts: conflicts, announced: w.announced, ref: w.catalogue.ref,
-	}))
-	return expiry
-}
-
-// since returns when an address began to be answered for; zero if it is not.
-func since(led []Led, addr netip.Addr) time.Time {
-	for i := range led {
-		if led[i].Address == addr {
-			return led[i].Since
-		}
-	}
-	return time.Time{}
 }
 
 // closed reports whether a channel that carries nothing is closed.

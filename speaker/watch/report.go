@@ -44,6 +44,8 @@ type report struct {
 	services map[string]corev1.ObjectReference
 	// contested are the keys of the Services that hold an address in dispute.
 	contested map[string][]string
+	// routers refers to BGPPeers by their names.
+	routers map[string]corev1.ObjectReference
 }
 
 // A telling is what a report is made from.
@@ -56,11 +58,14 @@ type telling struct {
 	conflicts  []Conflict
 	announced  []desired.Layer2Address
 	ref        func(key string) (corev1.ObjectReference, bool)
+	sessions   []BGPSession
+	refused    []desired.Refusal
+	routers    map[string]corev1.ObjectReference
 }
 
 // reportOf makes the report.
 func reportOf(t telling) *report {
-	r := &report{node: t.uid, services: map[string]corev1.ObjectReference{}, contested: map[string][]string{}}
+	r := &report{node: t.uid, routers: t.routers, services: map[string]corev1.ObjectReference{}, contested: map[string][]string{}}
 	announced := make(map[netip.Addr]*desired.Layer2Address, len(t.announced))
 	for i := range t.announced {
 		announced[t.announced[i].Address] = &t.announced[i]
@@ -89,7 +94,10 @@ func reportOf(t telling) *report {
 		Members:         int32(len(r.status.Members)),
 		Layer2Addresses: int32(len(t.led)),
 		Conflicts:       int32(len(t.conflicts)),
+		BGPRefusals:     int32(len(t.refused)),
 	}
+	r.refuse(t.refused)
+	r.speak(t.sessions)
 	return r
 }
 
@@ -114,4 +122,34 @@ func seconds(t time.Time) metav1.Time {
 		return metav1.Time{}
 	}
 	return metav1.NewTime(t.Truncate(time.Second))
+}
+
+// report hands what there is to tell to the publisher, and returns when
+// something in it will be out of date; zero for never.
+func (w *World) report(f facts, now time.Time) time.Time {
+	led := w.Layer2.Led()
+	for len(w.conflictsC) > 0 {
+		c := <-w.conflictsC
+		w.sightings.add(c, since(led, c.Address))
+	}
+	conflicts, expiry := w.sightings.current(now, w.announced)
+	if f.uid == "" || w.publisher == nil {
+		return expiry // a status belongs to a Node
+	}
+	w.publisher.publish(reportOf(telling{
+		node: w.Node, uid: f.uid, generation: w.generation, alive: f.alive,
+		led: led, conflicts: conflicts, announced: w.announced, ref: w.catalogue.ref,
+		sessions: w.sessions(), refused: w.told.Refused, routers: w.routers,
+	}))
+	return expiry
+}
+
+// since returns when an address began to be answered for; zero if it is not.
+func since(led []Led, addr netip.Addr) time.Time {
+	for i := range led {
+		if led[i].Address == addr {
+			return led[i].Since
+		}
+	}
+	return time.Time{}
 }

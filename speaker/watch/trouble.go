@@ -99,6 +99,9 @@ type withdrawal struct{ reason, holder string }
 func reasonsByAddress(state *desired.State) map[netip.Addr]withdrawal {
 	out := make(map[netip.Addr]withdrawal, len(state.Declined)+len(state.Layer2))
 	for _, d := range state.Declined {
+		if d.Protocol != desired.ProtocolLayer2 {
+			continue
+		}
 		out[d.Address] = withdrawal{reason: d.Reason.String(), holder: d.Holder}
 	}
 	for i := range state.Layer2 {

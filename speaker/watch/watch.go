@@ -91,6 +91,8 @@ type Config struct {
 	Members Members
 	Sentry  Sentry
 	Layer2  Layer2
+	// BGP is nil when there is nothing to announce by it.
+	BGP BGP
 	// Links lists the network interfaces of this node, and WatchLinks puts a
 	// token into changed, which has room for one, whenever they may have
 	// changed, until ctx ends.
@@ -142,7 +144,9 @@ type passes struct {
 
 	config     *config.Config
 	generation string
-	verdicts   map[string]config.Verdict // of objects that are not valid
+	// routers refers to the accepted BGPPeers by their names, for events.
+	routers  map[string]corev1.ObjectReference
+	verdicts map[string]config.Verdict // of objects that are not valid
 
 	links   []desired.Link
 	peers   []Peer
@@ -154,6 +158,7 @@ type passes struct {
 	forgot  time.Time             // when claims were last looked through
 
 	announced []desired.Layer2Address
+	told      desired.BGP       // what BGP was set to last
 	troubles  map[string]string // the error of a step that was logged last
 	backoff   time.Duration     // until the next pass after a failure
 	notBefore time.Time         // earliest time for a pass without hurry

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/heraldlb/herald/lab/figures"
+)
+
+// noticing is how long a node that was cut off is watched for: longer than the
+// hold time by which it is found out without BFD.
+const noticing = 6 * time.Second
+
+// routedFaults returns every fault of BGP, in the order in which they happen.
+func routedFaults() []routedFault {
+	none := figures.AtMost(0)
+	return []routedFault{
+		{
+			name: "bgp-cut50", title: "node cut off, hard; BFD 50 ms x 3", fields: watchedFast,
+			strike: verb("cut"), mend: verb("heal"), after: settling, gap: figures.AtMost(250),
+		}, {
+			name: "bgp-cut300", title: "node cut off, hard; BFD 300 ms x 3", fields: "bfdProfile: slow",
+			strike: verb("cut"), mend: verb("heal"), after: settling,
+		}, {
+			name: "bgp-cuthold", title: "node cut off, hard; hold time 3 s alone", fields: "holdTime: 3s",
+			strike: verb("cut"), mend: verb("heal"), after: noticing,
+		}, {
+			name: "bgp-term", title: "speaker of a node: SIGTERM", fields: restarted,
+			strike: send("TERM"), mend: (*run).renew, after: settling, failed: none,
+		}, {
+			name: "bgp-kill", title: "speaker of a node: SIGKILL", fields: restarted,
+			strike: send("KILL"), mend: (*run).renew, after: settling, failed: none,
+		}, {
+			name: "bgp-rollout", title: "all speakers restarted, one after the other", fields: restarted,
+			strike: (*run).rollOut, after: settling, failed: none,
+		}, {
+			name: "bgp-drain", title: "node excluded, then drained", fields: restarted,
+			strike: (*run).exclude, mend: (*run).include, after: settling, failed: none,
+		},
+	}
+}
+
+// exclude takes a node out of load balancing and drains it.
+func (r *run) exclude(ctx context.Context, node string) error {
+	if err := kubectl("label", "node", "%s", excludeLabel+"=")(r, ctx, node); err != nil {
+		return err
+	}
+	return kubectl("drain", "%s", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=60s")(r, ctx, node)
+}
+
+// include undoes exclude.
+func (r *run) include(ctx context.Context, node string) error {
+	if err := kubectl("uncordon", "%s")(r, ctx, node); err != nil {
+		return err
+	}
+	return kubectl("label", "node", "%s", excludeLabel+"-")(r, ctx, node)
+}
