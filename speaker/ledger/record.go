@@ -100,7 +100,7 @@ func publicLinks(links []desired.Link) []desired.Link {
 		l.Prefixes = networks(l.Prefixes)
 		out = append(out, l)
 	}
-	slices.SortFunc(out, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
 	return out[:min(len(out), maxLinks)]
 }
 

@@ -229,8 +229,8 @@ func (w *World) refreshLinks() error {
 		w.linksStale.Store(true)
 		return fmt.Errorf("list links: %w", err)
 	}
-	w.links = links
-	w.Members.SetLinks(links)
+	w.links = w.networks.pass(links)
+	w.Members.SetLinks(w.links)
 	return nil
 }
 

@@ -148,14 +148,15 @@ type passes struct {
 	routers  map[string]corev1.ObjectReference
 	verdicts map[string]config.Verdict // of objects that are not valid
 
-	links   []desired.Link
-	peers   []Peer
-	key     []byte
-	fellows map[[6]byte]string
-	watched map[string]netip.Addr // what Sentry was told
-	alive   map[string]bool       // at the last pass,
-	changed time.Time             // when that was new
-	forgot  time.Time             // when claims were last looked through
+	links    []desired.Link
+	networks networks // what the links led to
+	peers    []Peer
+	key      []byte
+	fellows  map[[6]byte]string
+	watched  map[string]netip.Addr // what Sentry was told
+	alive    map[string]bool       // at the last pass,
+	changed  time.Time             // when that was new
+	forgot   time.Time             // when claims were last looked through
 
 	announced []desired.Layer2Address
 	told      desired.BGP       // what BGP was set to last
