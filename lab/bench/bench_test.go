@@ -81,7 +81,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	want := []string{
-		"n median min max unit wanted", "part", "good 3 20 10 30 ms <= 100 met",
+		"part", "n median min max unit wanted", "good 3 20 10 30 ms <= 100 met",
 		"bad 2 2.50 2 3 s <= 1 MISSED", "plain 1 7 7 7 writes",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"os"
 	"slices"
+
+	"github.com/heraldlb/herald/lab/figures"
 )
 
 // cpuTimes are the processor seconds of each program: all its processes
@@ -80,8 +82,8 @@ func (b *bench) tellCPU(phase string, runs []cpuTimes) {
 		all = append(all, sum)
 	}
 	const little = 0.1
-	for _, name := range slices.SortedFunc(maps.Keys(of), func(x, y string) int { return cmp.Compare(median(of[y]), median(of[x])) }) {
-		if median(of[name]) >= little {
+	for _, name := range slices.SortedFunc(maps.Keys(of), func(x, y string) int { return cmp.Compare(figures.Median(of[y]), figures.Median(of[x])) }) {
+		if figures.Median(of[name]) >= little {
 			b.table.add(name, "s", nothing, of[name]...)
 		}
 	}
