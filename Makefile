@@ -73,8 +73,9 @@ images: images-local $(IMAGES)/controller/index.json $(IMAGES)/speaker/index.jso
 # What the lab runs: this machine's architecture alone.
 images-local: $(IMAGES)/controller-$(HOST_ARCH).tar $(IMAGES)/speaker-$(HOST_ARCH).tar
 
-bench: $(LAB) images-local ## Go benchmarks, thousands of Services in a lab, failover in layer 2 and BGP (root; BENCH_FLAGS, FAILOVER_FLAGS)
+bench: $(LAB) images-local ## Go benchmarks, measurements on the wire, thousands of Services in a lab, failover in layer 2 and BGP (root; BENCH_FLAGS, FAILOVER_FLAGS)
 	go test -run '^$$' -bench . -benchmem ./ipam/... ./speaker/... ./config/... ./controller/...
+	HERALD_MEASURE=1 go test -count=1 -p 1 -v -run '^TestMeasure' ./speaker/layer2 ./speaker/members ./speaker/sentry
 	cd lab && CGO_ENABLED=0 go build -trimpath -o ../$(BUILD)/bench ./bench
 	$(BUILD)/bench $(BENCH_FLAGS)
 	cd lab && CGO_ENABLED=0 go build -trimpath -o ../$(BUILD)/failover ./failover
