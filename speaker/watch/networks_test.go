@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -62,4 +63,28 @@ func TestNetworksForgets(t *testing.T) {
 			t.Fatalf("%d links", len(got))
 		}
 	}
+}
+
+// An address is not announced on another link when the one in its network has
+// lost its addresses, up or down, or is gone.
+func TestPassLosesNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		pass := func(when, want string, links ...desired.Link) {
+			t.Helper()
+			b.links = append([]desired.Link{linkIn("eth0", true, "10.0.0.1/24")}, links...)
+			b.linksStale.Store(true)
+			b.reconcile(t)
+			elapse(2 * returnHold)
+			b.reconcile(t)
+			b.expect(t, when, want)
+		}
+		whole := linkIn("eth1", true, "192.0.2.250/24")
+		pass("in the network", "192.0.2.1", whole)
+		pass("down without addresses", "", linkIn("eth1", false))
+		pass("in the network again", "192.0.2.1", whole)
+		pass("up without addresses", "", linkIn("eth1", true))
+		pass("gone", "")
+		pass("in the network at last", "192.0.2.1", whole)
+	})
 }
