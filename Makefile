@@ -42,6 +42,7 @@ test: ## everything: lint, generated files, unit tests with the race detector, e
 unit: $(BUILD)/.cc ## unit and property tests, fuzz seeds, import table; with the race detector
 	$(call phase,unit tests,go test -race $$(go list ./... | grep -vE '$(WIRE)'))
 	$(call phase,tests on the wire,go test -race -p 1 $$(go list ./... | grep -E '$(WIRE)'))
+	$(call phase,BGP against FRR,go test -run TestFRR ./speaker/bgp)
 	$(call phase,unit tests of the lab,cd lab && go test $$(go list ./... | grep -v /e2e))
 
 e2e: $(LAB) images ## end-to-end tests in the lab (root)

@@ -257,6 +257,12 @@ func (n *node) up() bool {
 
 // An Announcer, the library and BFD against FRR.
 func TestFRR(t *testing.T) {
+	if raced {
+		// Each server that starts writes the same values to variables that all
+		// servers of the process read (StartBgp: SelectionOptions and
+		// UseMultiplePaths). make unit runs this test once without the detector.
+		t.Skip("GoBGP has a data race between two servers, which changes nothing")
+	}
 	if !alone(t) {
 		return
 	}
