@@ -60,6 +60,9 @@ func parseOpen(b []byte) (open, error) {
 		id:   netip.AddrFrom4([4]byte(b[5:9])),
 	}
 	caps, err := capabilities(b[9:])
+	if _, ok := errors.AsType[*fault](err); ok {
+		return open{}, err
+	}
 	if err != nil {
 		return open{}, &fault{code: 2, words: "the router's OPEN cannot be read: " + err.Error()}
 	}
@@ -123,7 +126,7 @@ func capabilities(b []byte) ([]capability, error) {
 		}
 		b = rest
 		if kind != optionCapabilities {
-			return nil, fmt.Errorf("optional parameter %d is unknown", kind)
+			return nil, &fault{code: 2, subcode: 4, words: fmt.Sprintf("the router's OPEN has the unknown optional parameter %d", kind)}
 		}
 		for len(value) > 0 {
 			var c capability
