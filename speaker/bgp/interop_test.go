@@ -273,13 +273,14 @@ func TestFRR(t *testing.T) {
 	f.wait("both sessions", n.up)
 	t.Logf("both sessions and BFD up after %v", time.Since(began))
 	f.wait("four paths", func() bool { return len(f.table()) == 4 })
-	t.Logf("%q", f.table())
+	t.Logf("%q, last error %q", f.table(), n.Sessions()[0].LastError)
 
 	// Other timers of BFD flap nothing.
+	before := f.sessions() // FRR's BFD may start over when its interface appears
 	n.set(100 * time.Millisecond)
 	f.wait("other timers", func() bool { return n.Sessions()[0].BFD.Detection == 300*time.Millisecond })
-	if got := f.sessions(); got != 1 {
-		t.Errorf("%d sessions", got)
+	if got := f.sessions(); got != before {
+		t.Errorf("%d sessions, before %d", got, before)
 	}
 
 	// The wire is cut.
