@@ -40,7 +40,7 @@ func (g *gate) farewell(err error) string {
 		return streamReason(err)
 	}
 	_ = g.tell(notification(f.code, f.subcode, f.data...))
-	return fmt.Sprintf("the router sent what is not valid: %s; this end says: %s", f.words, words([]byte{f.code, f.subcode}))
+	return fmt.Sprintf("%s; the router was told: %s", f.words, words([]byte{f.code, f.subcode}))
 }
 
 // notified is the body of a NOTIFICATION that the router sent.
@@ -81,7 +81,7 @@ func (g *gate) take(r *reader, kind byte, length int) error {
 		return g.takeRefresh(b)
 	}
 	subcode := byte(g.state - bgp.OpenSent + 1) // RFC 6608
-	return &fault{code: 5, subcode: subcode, words: fmt.Sprintf("a message of type %d in state %v", kind, g.state)}
+	return &fault{code: 5, subcode: subcode, words: fmt.Sprintf("the router sent a message of type %d in state %v", kind, g.state)}
 }
 
 // takeOpen judges the router's OPEN and tells the library what matters of it.

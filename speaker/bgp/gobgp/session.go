@@ -174,7 +174,7 @@ func (s *session) attend(ctx context.Context, router net.Conn) string {
 			noHold: s.n.HoldTime == 0, extendedNextHop: s.n.ExtendedNextHop,
 			restart: s.n.GracefulRestart, restarted: s.restarted,
 		},
-		opening: &hold{lock: s.calm}, report: s.reached,
+		opening: &hold{lock: s.calm}, report: s.reached, forget: func() { _ = s.l.disarm() },
 	}
 	s.setCurrent(g)
 	if ctx.Err() != nil {
@@ -185,7 +185,10 @@ func (s *session) attend(ctx context.Context, router net.Conn) string {
 	if s.last.State == bgp.EstablishedState {
 		s.lastUp = time.Now()
 	}
-	if err := errors.Join(s.l.disarm(), s.l.arm()); err != nil {
+	if ctx.Err() != nil {
+		return reason
+	}
+	if err := s.l.arm(); err != nil {
 		return reason + "; " + err.Error()
 	}
 	return reason
