@@ -273,9 +273,10 @@ func filteredSocket(b *testing.B, own int) error {
 		return err
 	}
 	b.Cleanup(func() { _ = c.Close() })
-	addrs := stances{}
+	p := &port{wire: arpWire{}, conn: c}
 	for _, w := range scattered(own) {
-		addrs[w.Address] = announced
+		p.keys = append(p.keys, p.wire.key(w.Address))
 	}
-	return (&port{wire: arpWire{}, conn: c}).setFilter(addrs)
+	slices.Sort(p.keys)
+	return p.setFilter()
 }
