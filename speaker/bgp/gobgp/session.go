@@ -227,6 +227,7 @@ type hold struct {
 // a while by itself: it must not depend on a neighbor.
 func (h *hold) take() {
 	h.lock <- struct{}{}
+	starting.RLock() // the library looks through its routes meanwhile
 	h.has.Store(true)
 	time.AfterFunc(libraryWithin, h.release)
 }
@@ -234,6 +235,7 @@ func (h *hold) take() {
 // release ends the hold, if there is one.
 func (h *hold) release() {
 	if h.has.Swap(false) {
+		starting.RUnlock()
 		<-h.lock
 	}
 }
