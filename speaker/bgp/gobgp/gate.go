@@ -93,7 +93,8 @@ func (g *gate) end(reason string) {
 // sent.
 func (g *gate) cease() {
 	g.ended.Do(func() { g.reason = closedHere })
-	if g.tell(notification(ceaseCode, shutdown)) != nil {
+	_ = g.router.SetWriteDeadline(time.Now().Add(drainFor)) // also of a write that is stuck
+	if _, err := g.router.Write(notification(ceaseCode, shutdown)); err != nil {
 		return
 	}
 	if c, ok := g.router.(*net.TCPConn); ok {

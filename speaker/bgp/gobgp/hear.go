@@ -191,5 +191,6 @@ func (g *gate) takeRefresh(b []byte) error {
 // refresh has the library send its routes of a family again.
 func (g *gate) refresh(afi byte) error {
 	g.again[afi], g.refreshed[afi] = false, time.Now()
+	g.opening.take() // until it has sent the first of them
 	return g.toLibrary(message(typeRefresh, 0, afi, 0, safiUnicast))
 }
