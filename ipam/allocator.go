@@ -10,6 +10,7 @@ import (
 // An Allocator knows which owner holds which address. It is made by New.
 type Allocator struct {
 	pools map[string]*pool
+	order *order
 	// index has every range of every pool, in address order.
 	index []located
 	// entries has every address that is held or rests.
@@ -24,6 +25,7 @@ type Allocator struct {
 func New() *Allocator {
 	return &Allocator{
 		pools:   map[string]*pool{},
+		order:   newOrder(nil),
 		entries: map[netip.Addr]*entry{},
 		holders: map[string]*holder{},
 		orphans: map[netip.Addr]*entry{},
@@ -148,6 +150,7 @@ func (a *Allocator) settle(e *entry) {
 	}
 	e.pool, e.ordinal = place.pool, place.ordinal
 	e.space().used.insert(e.ordinal)
+	e.pool.order.noteRoom(e.pool, FamilyOf(e.addr))
 	e.space().held++
 }
 

@@ -94,6 +94,7 @@ func (e *entry) joinGroup() {
 	if g == nil {
 		g = newGroup()
 		groups[key] = g
+		e.pool.order.addSharer(e.pool, FamilyOf(e.addr), key)
 	}
 	g.tree.insert(e.addr, member{entry: e})
 }
@@ -107,6 +108,7 @@ func (e *entry) leaveGroup() {
 	groups[key].tree.remove(e.addr)
 	if groups[key].tree.root == nil {
 		delete(groups, key)
+		e.pool.order.removeSharer(e.pool, FamilyOf(e.addr), key)
 	}
 }
 
