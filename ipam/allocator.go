@@ -90,11 +90,11 @@ func (a *Allocator) assign(owner string, addrs []netip.Addr, s Sharing, now time
 	if h.sharing.equal(s) && slices.Equal(h.addresses(), addrs) {
 		return
 	}
-	before := h.entries
+	before := slices.Clone(h.entries) // whose memory is used again
 	for _, e := range before {
 		e.drop(h)
 	}
-	h.sharing, h.entries = s, nil
+	h.sharing, h.entries = s, h.few[:0]
 	for _, addr := range addrs {
 		e := a.occupy(addr)
 		if slices.Contains(h.entries, e) {
@@ -120,6 +120,7 @@ func (a *Allocator) occupy(addr netip.Addr) *entry {
 	switch {
 	case e == nil:
 		e = &entry{addr: addr, place: awake}
+		e.owners = e.sole[:0]
 		a.entries[addr] = e
 		a.settle(e)
 	case e.place != awake:

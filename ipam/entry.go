@@ -23,6 +23,8 @@ type entry struct {
 	// index. Invariant: no port is there twice.
 	ports []Port
 	users []*holder
+	// sole is the memory of owners as long as there is one at most.
+	sole [1]*holder
 	// released is when the last owner went, and rested when the rest is over.
 	released, rested time.Time
 	// place is the index in the Allocator's resting heap, or awake.
@@ -34,6 +36,8 @@ type holder struct {
 	name    string
 	sharing Sharing // normal
 	entries []*entry
+	// few is the memory of entries as long as there is one of a family at most.
+	few [2]*entry
 }
 
 // addresses are those that h holds, in its order; h may be nil.
