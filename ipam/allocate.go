@@ -24,12 +24,13 @@ func (a *Allocator) Allocate(req Request, now time.Time) ([]Assignment, error) {
 	}
 	req.Sharing = req.Sharing.normal()
 	s := search{Request: req, pools: a.pools, order: a.order}
-	s.keep(a.holders[req.Owner])
+	h := a.holder(req.Owner)
+	s.keep(h)
 	if !s.fromRanks() {
 		return nil, s.exhausted()
 	}
-	a.assign(req.Owner, s.found[:len(s.Families)], req.Sharing, now)
-	return a.Holdings(req.Owner), nil
+	a.assign(h, s.found[:len(s.Families)], req.Sharing, now)
+	return h.holdings(), nil
 }
 
 // check says what is wrong with a request.
@@ -63,9 +64,6 @@ type search struct {
 
 // keep finds what the owner has already.
 func (s *search) keep(h *holder) {
-	if h == nil {
-		return
-	}
 	for _, e := range h.entries {
 		i := slices.Index(s.Families, FamilyOf(e.addr))
 		if i < 0 || s.found[i].IsValid() || e.pool == nil || !s.serves(e.pool) ||

@@ -67,26 +67,31 @@ func (a *Allocator) claim(owner string, addrs []netip.Addr, s Sharing, now time.
 			return fmt.Errorf("claim for %q: %w", owner, conflict)
 		}
 	}
-	a.assign(owner, addrs, s, now)
+	a.assign(a.holder(owner), addrs, s, now)
 	return nil
 }
 
 // Release takes everything from owner, and reports whether that was anything.
 func (a *Allocator) Release(owner string, now time.Time) bool {
 	a.expire(now)
-	if a.holders[owner] == nil {
+	h := a.holders[owner]
+	if h == nil {
 		return false
 	}
-	a.assign(owner, nil, Sharing{}, now)
+	a.assign(h, nil, Sharing{}, now)
 	return true
 }
 
-// assign makes owner hold exactly addrs, which are known not to conflict.
-func (a *Allocator) assign(owner string, addrs []netip.Addr, s Sharing, now time.Time) {
-	h := a.holders[owner]
-	if h == nil {
-		h = &holder{name: owner}
+// holder returns who holds addresses under a name, or a new one of the name.
+func (a *Allocator) holder(owner string) *holder {
+	if h := a.holders[owner]; h != nil {
+		return h
 	}
+	return &holder{name: owner}
+}
+
+// assign makes h hold exactly addrs, which are known not to conflict.
+func (a *Allocator) assign(h *holder, addrs []netip.Addr, s Sharing, now time.Time) {
 	if h.sharing.equal(s) && slices.Equal(h.addresses(), addrs) {
 		return
 	}
@@ -106,11 +111,12 @@ func (a *Allocator) assign(owner string, addrs []netip.Addr, s Sharing, now time
 	for _, e := range before {
 		a.vacate(e, now)
 	}
-	if len(h.entries) == 0 {
-		delete(a.holders, owner)
-		return
+	switch {
+	case len(h.entries) == 0:
+		delete(a.holders, h.name)
+	case len(before) == 0:
+		a.holders[h.name] = h
 	}
-	a.holders[owner] = h
 }
 
 // occupy returns the entry of addr, made if need be, as one that does not
@@ -158,18 +164,7 @@ func (a *Allocator) settle(e *entry) {
 // Holdings returns what owner holds, in the order it was claimed or asked
 // for; nil when nothing.
 func (a *Allocator) Holdings(owner string) []Assignment {
-	h := a.holders[owner]
-	if h == nil {
-		return nil
-	}
-	held := make([]Assignment, len(h.entries))
-	for i, e := range h.entries {
-		held[i] = Assignment{Address: e.addr}
-		if e.pool != nil {
-			held[i].Pool = e.pool.Name
-		}
-	}
-	return held
+	return a.holders[owner].holdings()
 }
 
 // Owners returns who holds addr, sorted; nil when nobody does.

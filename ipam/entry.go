@@ -52,6 +52,21 @@ func (h *holder) addresses() []netip.Addr {
 	return addrs
 }
 
+// holdings are what h holds, in its order; h may be nil.
+func (h *holder) holdings() []Assignment {
+	if h == nil {
+		return nil
+	}
+	held := make([]Assignment, len(h.entries))
+	for i, e := range h.entries {
+		held[i] = Assignment{Address: e.addr}
+		if e.pool != nil {
+			held[i].Pool = e.pool.Name
+		}
+	}
+	return held
+}
+
 // space is where the entry is counted; nil for an orphan.
 func (e *entry) space() *space {
 	if e.pool == nil {
