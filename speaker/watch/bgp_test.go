@@ -272,7 +272,7 @@ func TestSessionEvents(t *testing.T) {
 	for i, step := range steps {
 		var got []string
 		for _, n := range known.call(step.report) {
-			got = append(got, n.about.Name+" "+n.reason)
+			got = append(got, n.Regarding.Name+" "+n.Reason)
 		}
 		if diff := cmp.Diff(step.want, got); diff != "" {
 			t.Errorf("step %d (-want +got):\n%s", i, diff)
