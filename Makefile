@@ -19,7 +19,7 @@ LAB_SOURCES := $(shell find lab \( -name '*.go' -o -name '*.tmpl' \) -not -name 
 # WIRE are the packages whose tests have real time in them: network namespaces,
 # routers' own daemons. They run one after another. Root has all that they need,
 # so what they need and do not find there is a failure, and not a reason to skip.
-WIRE     := speaker/(bfd|bgp/gobgp|layer2|members|sentry)|internal/netnstest
+WIRE     := speaker/(bfd|bgp|layer2|members|sentry)|internal/netnstest
 ROOT     := $(filter 0,$(shell id -u))
 WIRE_ENV := $(if $(ROOT),HERALD_WIRE_TESTS=required)
 
@@ -45,6 +45,7 @@ test: ## everything: lint, generated files, unit tests with the race detector, e
 unit: $(BUILD)/.cc $(if $(ROOT),$(BUILD)/.routers) ## unit and property tests, fuzz seeds, import table; with the race detector
 	$(call phase,unit tests,go test -race $$(go list ./... | grep -vE '$(WIRE)'))
 	$(call phase,tests on the wire,$(WIRE_ENV) go test -race -p 1 $$(go list ./... | grep -E '$(WIRE)'))
+	$(call phase,BGP against FRR,$(WIRE_ENV) go test -run TestFRR ./speaker/bgp)
 	$(call phase,unit tests of the lab,cd lab && go test $$(go list ./... | grep -v /e2e))
 
 e2e: $(LAB) images ## end-to-end tests in the lab (root)

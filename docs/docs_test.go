@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -126,6 +127,28 @@ func TestReasons(t *testing.T) {
 		}
 		if d := cmp.Diff(tt.want, got); d != "" {
 			t.Errorf("%s: table of reasons (-want +got)\n%s", tt.page, d)
+		}
+	}
+}
+
+// Every error of a session that the page explains is one that the speaker tells,
+// in the same words.
+func TestLastErrors(t *testing.T) {
+	var sources strings.Builder
+	err := filepath.WalkDir("../speaker/bgp", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		sources.Write(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range table(t, "bgp.md", "lastError has", "means", "cure") {
+		if !strings.Contains(sources.String(), row[0]) {
+			t.Errorf("bgp.md: no session tells %q", row[0])
 		}
 	}
 }
