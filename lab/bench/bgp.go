@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -224,15 +225,8 @@ func (b *bench) announceNext(ctx context.Context, name string, times, said map[s
 	if err != nil {
 		return err
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	at := make([]time.Time, len(routers))
-	for i, w := range watches {
-		g.Go(func() (err error) {
-			at[i], err = w.Seen(gctx, addr)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	at, err := seen(ctx, watches, addr)
+	if err != nil {
 		return err
 	}
 	if _, err := b.quiet(ctx); err != nil {
@@ -247,4 +241,17 @@ func (b *bench) announceNext(ctx context.Context, name string, times, said map[s
 		said[r] = append(said[r], float64(now-before[r]))
 	}
 	return nil
+}
+
+// seen returns when each of the routers that are watched had an address.
+func seen(ctx context.Context, watches []*drive.RouteWatch, addr netip.Addr) ([]time.Time, error) {
+	g, ctx := errgroup.WithContext(ctx)
+	at := make([]time.Time, len(watches))
+	for i, w := range watches {
+		g.Go(func() (err error) {
+			at[i], err = w.Seen(ctx, addr)
+			return err
+		})
+	}
+	return at, g.Wait()
 }
