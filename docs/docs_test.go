@@ -153,6 +153,17 @@ func TestLastErrors(t *testing.T) {
 	}
 }
 
+// Every cause for which a node announces an address stands in the page that
+// explains it.
+func TestCauses(t *testing.T) {
+	text := strings.Join(lines(t, "layer2.md"), "\n")
+	for _, word := range words[desired.Cause]() {
+		if !strings.Contains(text, "`"+word+"` (") {
+			t.Errorf("layer2.md: cause %s is not explained", word)
+		}
+	}
+}
+
 // link finds the targets of links, those of pictures included.
 var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
