@@ -58,15 +58,26 @@ func TestHerald(t *testing.T) {
 	})
 }
 
-// TestIPv6 runs the core of layer 2 where there is nothing but IPv6.
+// TestIPv6 runs what is about layer 2 where there is nothing but IPv6.
 func TestIPv6(t *testing.T) {
 	run(t, layer2Lab(*labName+"6", "ipv6"), []test{
 		{"reach a Service", testReach},
+		{"see the client's address under Local", testLocal},
 		{"one node answers", testOneAnswers},
+		{"spread fresh addresses", testSpread},
+		{"delete a Service", testDelete},
+		{"change a Service to ClusterIP", testChangeType},
+		{"find an address taken", testTaken},
+		{"defend an address", testClaimed},
 		{"end a speaker", testEndSpeaker},
 		{"restart the speakers", testRestartSpeakers},
+		{"exclude a node", testExclude},
+		{"drain a node", testDrain},
+		{"return to a preferred node", testFailback},
+		{"leave an unwell node", testUnready},
 		{"cut a node off", testCut},
 		{"take a link down", testLinkDown},
+		{"be without the API server", testNoAPI},
 	})
 }
 
