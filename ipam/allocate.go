@@ -197,7 +197,7 @@ func (p *pool) pick(f Family, sharing Sharing) netip.Addr {
 
 // exhausted says why the search found nothing.
 func (s *search) exhausted() error {
-	err := &ExhaustedError{Owner: s.Owner, Shortages: make([]Shortage, 0, len(s.order.pools))}
+	err := &ExhaustedError{Owner: s.Owner}
 	for i, f := range s.Families {
 		if s.found[i].IsValid() {
 			continue
@@ -207,8 +207,12 @@ func (s *search) exhausted() error {
 			continue
 		}
 		for _, p := range s.order.pools {
-			if s.serves(p) {
+			switch {
+			case !s.serves(p):
+			case len(err.Shortages) < maxShortages:
 				err.Shortages = append(err.Shortages, p.shortage(f))
+			default:
+				err.More++
 			}
 		}
 	}

@@ -47,27 +47,55 @@ func BenchmarkSharedKey(b *testing.B) {
 	}
 }
 
-// BenchmarkAllocate measures one address more (and its release) at several
-// fills; the address space is dealt to as many pools, all of them candidates,
-// and the first of them are full.
-func BenchmarkAllocate(b *testing.B) {
+// eachFill runs a benchmark at every fill of every address space, dealt to as
+// many pools, all of them candidates, of which the first are full.
+func eachFill(b *testing.B, do func(b *testing.B, a *Allocator, req Request, fill int)) {
 	for _, prefix := range []string{"10.0.0.0/16", "10.0.0.0/8", "2001:db8::/64"} {
 		for _, pools := range []int{1, 10, 1000} {
 			for _, fill := range []int{0, 50, 99, 100} {
 				b.Run(fmt.Sprintf("%s pools=%d fill=%d", prefix, pools, fill), func(b *testing.B) {
 					a, req := benchAllocator(b, prefix, pools)
 					fillPools(a, fill)
-					for b.Loop() {
-						_, err := a.Allocate(req, benchStart)
-						if (err != nil) != (fill == 100) {
-							b.Fatal(err)
-						}
-						a.Release(req.Owner, benchStart)
-					}
+					b.ReportAllocs()
+					do(b, a, req, fill)
 				})
 			}
 		}
 	}
+}
+
+// BenchmarkAllocate measures one address more, and its release.
+func BenchmarkAllocate(b *testing.B) {
+	eachFill(b, func(b *testing.B, a *Allocator, req Request, fill int) {
+		for b.Loop() {
+			_, err := a.Allocate(req, benchStart)
+			if (err != nil) != (fill == 100) {
+				b.Fatal(err)
+			}
+			a.Release(req.Owner, benchStart)
+		}
+	})
+}
+
+// BenchmarkClaim measures a claim of the very last address, and its release.
+// At 100 % that is the only one which is not in use.
+func BenchmarkClaim(b *testing.B) {
+	eachFill(b, func(b *testing.B, a *Allocator, req Request, fill int) {
+		p := a.order.pools[len(a.order.pools)-1]
+		s := p.space(req.Families[0])
+		last := s.size.Sub(one)
+		if fill == 100 {
+			s.used.remove(last)
+			a.order.noteRoom(p, req.Families[0])
+		}
+		addr := []netip.Addr{s.address(last)}
+		for b.Loop() {
+			if err := a.Claim(req.Owner, addr, Sharing{}, benchStart); err != nil {
+				b.Fatal(err)
+			}
+			a.Release(req.Owner, benchStart)
+		}
+	})
 }
 
 // BenchmarkFragmented measures a pool with a million addresses in use and a
@@ -95,27 +123,6 @@ func BenchmarkFragmented(b *testing.B) {
 			a.Release(req.Owner, benchStart)
 		}
 	})
-}
-
-// BenchmarkClaim measures a claim (and its release) in a /16 that owners
-// have filled one by one.
-func BenchmarkClaim(b *testing.B) {
-	for _, fill := range []int{0, 50, 99} {
-		b.Run(fmt.Sprintf("fill=%d", fill), func(b *testing.B) {
-			a, req := benchAllocator(b, "10.0.0.0/16", 1)
-			for _, name := range ownerNames(65536 * fill / 100) {
-				req.Owner = name
-				mustAllocate(b, a, req)
-			}
-			addr := []netip.Addr{netip.MustParseAddr("10.0.255.77")}
-			for b.Loop() {
-				if err := a.Claim("me", addr, Sharing{}, benchStart); err != nil {
-					b.Fatal(err)
-				}
-				a.Release("me", benchStart)
-			}
-		})
-	}
 }
 
 // BenchmarkSetPools measures a change of one pool of a thousand, beside

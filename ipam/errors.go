@@ -33,12 +33,14 @@ func (e *ConflictError) Error() string {
 type ExhaustedError struct {
 	Owner string
 	// Shortages has an entry for each candidate pool and each family that no
-	// candidate could serve, by family and then in the order of the request.
-	// It is empty when there was no candidate.
+	// candidate could serve, by family and then in the order of the pools. It
+	// is empty when there was no candidate, and ends after the first ones when
+	// there were many; More says how many it lacks.
 	Shortages []Shortage
+	More      int
 }
 
-// maxShortages bounds how many shortages an error's text tells of.
+// maxShortages bounds how many shortages an error has.
 const maxShortages = 8
 
 // Error names the pools that were looked at, and what each lacks.
@@ -49,14 +51,13 @@ func (e *ExhaustedError) Error() string {
 		text.WriteString("no pool is a candidate")
 	}
 	for i, s := range e.Shortages {
-		if i == maxShortages {
-			fmt.Fprintf(&text, "; and %d more", len(e.Shortages)-i)
-			break
-		}
 		if i > 0 {
 			text.WriteString("; ")
 		}
 		text.WriteString(s.String())
+	}
+	if e.More > 0 {
+		fmt.Fprintf(&text, "; and %d more", e.More)
 	}
 	return text.String()
 }

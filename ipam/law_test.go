@@ -1,6 +1,7 @@
 package ipam
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -12,11 +13,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// histories is how many histories with a seed of their own there are, beside
+// those that are always the same.
+var histories = flag.Int("histories", 1, "how many random histories to run")
+
 // After any history an Allocator says what a model says that looks at every
 // address; a second Allocator with the same history says the same; and no
 // invariant is broken.
 func TestModelLaw(t *testing.T) {
-	seeds := []uint64{rand.Uint64()}
+	var seeds []uint64
+	for range *histories {
+		seeds = append(seeds, rand.Uint64())
+	}
 	for seed := range uint64(8) {
 		seeds = append(seeds, seed)
 	}

@@ -146,13 +146,13 @@ func (b *book) candidates(e *entry) ([]string, *refusal) {
 	}
 	s := b.subject(e)
 	var names []string
-	var why []string
+	var not why
 	for _, p := range b.pools {
 		switch {
 		case !p.AutoAssign:
-			why = append(why, fmt.Sprintf("pool %q: serves only who asks for it (autoAssign is false)", p.Name))
+			not.add("pool %q: serves only who asks for it (autoAssign is false)", p.Name)
 		case !p.Allows(s):
-			why = append(why, fmt.Sprintf("pool %q: its serviceAllocation excludes the Service", p.Name))
+			not.add("pool %q: its serviceAllocation excludes the Service", p.Name)
 		default:
 			names = append(names, p.Name)
 		}
@@ -160,10 +160,10 @@ func (b *book) candidates(e *entry) ([]string, *refusal) {
 	if len(names) > 0 {
 		return names, nil
 	}
-	if len(why) == 0 {
+	if not.n == 0 {
 		return nil, &refusal{NoMatchingPool, "there is no accepted IPAddressPool"}
 	}
-	return nil, &refusal{NoMatchingPool, "no pool is for the Service: " + sentence(why)}
+	return nil, &refusal{NoMatchingPool, "no pool is for the Service: " + not.String()}
 }
 
 // refusesPool says why the pool that a request names cannot serve it; nil when
@@ -191,7 +191,7 @@ func (b *book) shortage(e *entry, families []ipam.Family) *refusal {
 		return refused
 	}
 	reason := PoolExhausted
-	var why []string
+	var not why
 	for _, f := range families {
 		lacking, full := b.shortageOf(f, pools)
 		if len(lacking)+len(full) < len(pools) {
@@ -200,9 +200,18 @@ func (b *book) shortage(e *entry, families []ipam.Family) *refusal {
 		if len(full) == 0 {
 			reason = FamilyUnavailable
 		}
-		why = append(why, append(full, lacking...)...)
+		for _, p := range full {
+			u, rest := b.alloc.Usage(p, f), ""
+			if !u.Resting().IsZero() {
+				rest = " or rest after it"
+			}
+			not.add("pool %q: all %v %v addresses are in use%s", p, u.Total, f, rest)
+		}
+		for _, p := range lacking {
+			not.add("pool %q: has no %v addresses", p, f)
+		}
 	}
-	text := sentence(why)
+	text := not.String()
 	if e.pool == "" {
 		if skipped := b.skipped(e, len(b.pools)-len(pools)); skipped != "" {
 			text += "; " + skipped
@@ -211,17 +220,16 @@ func (b *book) shortage(e *entry, families []ipam.Family) *refusal {
 	return &refusal{reason, text}
 }
 
-// shortageOf sorts the pools that cannot serve a family by why not.
+// shortageOf sorts the pools that cannot serve a family by why not: they have
+// no addresses of it, or none left.
 func (b *book) shortageOf(f ipam.Family, pools []string) (lacking, full []string) {
 	for _, p := range pools {
 		u := b.alloc.Usage(p, f)
 		switch {
 		case u.Total.IsZero():
-			lacking = append(lacking, fmt.Sprintf("pool %q: has no %v addresses", p, f))
-		case u.Available.IsZero() && u.Resting().IsZero():
-			full = append(full, fmt.Sprintf("pool %q: all %v %v addresses are in use", p, u.Total, f))
+			lacking = append(lacking, p)
 		case u.Available.IsZero():
-			full = append(full, fmt.Sprintf("pool %q: all %v %v addresses are in use or rest after it", p, u.Total, f))
+			full = append(full, p)
 		}
 	}
 	return lacking, full
@@ -235,12 +243,12 @@ func (b *book) skipped(e *entry, n int) string {
 	s := b.subject(e)
 	var names []string
 	for _, p := range b.pools {
-		if !p.AutoAssign || !p.Allows(s) {
+		if len(names) < min(n, maxTold) && (!p.AutoAssign || !p.Allows(s)) {
 			names = append(names, fmt.Sprintf("%q", p.Name))
 		}
 	}
-	if len(names) > maxTold {
-		names = append(names[:maxTold], fmt.Sprintf("%d more", len(names)-maxTold))
+	if n > maxTold {
+		names = append(names, fmt.Sprintf("%d more", n-maxTold))
 	}
 	return "not for the Service: " + strings.Join(names, ", ")
 }

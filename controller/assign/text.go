@@ -29,12 +29,27 @@ func list(addrs []netip.Addr) string {
 // maxTold bounds how many pools a message tells of.
 const maxTold = 8
 
-// sentence joins reasons, the first ones when there are many.
-func sentence(why []string) string {
-	if len(why) > maxTold {
-		why = append(why[:maxTold:maxTold], fmt.Sprintf("and %d more", len(why)-maxTold))
+// A why is reasons why pools do not serve: the first ones, and how many there
+// are. It is made for thousands of Services beside a thousand pools.
+type why struct {
+	told []string
+	n    int
+}
+
+// add adds a reason, which is written only if it is one of the first.
+func (w *why) add(format string, args ...any) {
+	if w.n++; w.n <= maxTold {
+		w.told = append(w.told, fmt.Sprintf(format, args...))
 	}
-	return strings.Join(why, "; ")
+}
+
+// String joins the reasons.
+func (w *why) String() string {
+	text := strings.Join(w.told, "; ")
+	if w.n > maxTold {
+		text += fmt.Sprintf("; and %d more", w.n-maxTold)
+	}
+	return text
 }
 
 // describe says where addresses come from.
