@@ -169,10 +169,12 @@ func testMultiHop(t *testing.T, c *cluster) {
 	c.configure(t, bird1, nil, swap{"\tdirect;\n", "\tmultihop 3;\n"}, swap{"protocol device {", "protocol direct { ipv4; ipv6; }\n\nprotocol device {"},
 		swap{"interface \"*\" {", "multihop {"},
 		swap{"dynamic name \"peer{{$i}}_\";", "dynamic name \"peer{{$i}}_\";\n\tlocal " + fmt.Sprintf("{{if $i}}%s{{else}}%s{{end}};", far[1].Addr(), far[0].Addr())})
-	c.apply(t, fastBFD)
+	// BIRD sends BFD over several hops with a TTL of 64.
+	c.apply(t, strings.NewReplacer("name: fast", "name: far", "spec: {", "spec: {minimumTTL: 60, ").Replace(fastBFD))
+	const more = "ebgpMultiHop: true, bfdProfile: far"
 	c.peering(t,
-		peer{router: bird1, name: "far4", address: far[0].Addr().String(), more: "ebgpMultiHop: true, bfdProfile: fast", on: c.nodes},
-		peer{router: bird1, name: "far6", address: far[1].Addr().String(), more: "ebgpMultiHop: true, bfdProfile: fast", on: c.nodes})
+		peer{router: bird1, name: "far4", address: far[0].Addr().String(), more: more},
+		peer{router: bird1, name: "far6", address: far[1].Addr().String(), more: more})
 	c.advertise(t, "a", "peers: [far4]")
 	c.routedService(t, service{name: "farther"}, 1)
 	c.exactly(t, bird1, "several hops away", paths(c.nodes, "path 64512", host(1)...))
