@@ -10,6 +10,7 @@ import (
 // An Allocator knows which owner holds which address. It is made by New.
 type Allocator struct {
 	pools map[string]*pool
+	order *order
 	// index has every range of every pool, in address order.
 	index []located
 	// entries has every address that is held or rests.
@@ -24,6 +25,7 @@ type Allocator struct {
 func New() *Allocator {
 	return &Allocator{
 		pools:   map[string]*pool{},
+		order:   newOrder(nil),
 		entries: map[netip.Addr]*entry{},
 		holders: map[string]*holder{},
 		orphans: map[netip.Addr]*entry{},
@@ -65,34 +67,39 @@ func (a *Allocator) claim(owner string, addrs []netip.Addr, s Sharing, now time.
 			return fmt.Errorf("claim for %q: %w", owner, conflict)
 		}
 	}
-	a.assign(owner, addrs, s, now)
+	a.assign(a.holder(owner), addrs, s, now)
 	return nil
 }
 
 // Release takes everything from owner, and reports whether that was anything.
 func (a *Allocator) Release(owner string, now time.Time) bool {
 	a.expire(now)
-	if a.holders[owner] == nil {
+	h := a.holders[owner]
+	if h == nil {
 		return false
 	}
-	a.assign(owner, nil, Sharing{}, now)
+	a.assign(h, nil, Sharing{}, now)
 	return true
 }
 
-// assign makes owner hold exactly addrs, which are known not to conflict.
-func (a *Allocator) assign(owner string, addrs []netip.Addr, s Sharing, now time.Time) {
-	h := a.holders[owner]
-	if h == nil {
-		h = &holder{name: owner}
+// holder returns who holds addresses under a name, or a new one of the name.
+func (a *Allocator) holder(owner string) *holder {
+	if h := a.holders[owner]; h != nil {
+		return h
 	}
+	return &holder{name: owner}
+}
+
+// assign makes h hold exactly addrs, which are known not to conflict.
+func (a *Allocator) assign(h *holder, addrs []netip.Addr, s Sharing, now time.Time) {
 	if h.sharing.equal(s) && slices.Equal(h.addresses(), addrs) {
 		return
 	}
-	before := h.entries
+	before := slices.Clone(h.entries) // whose memory is used again
 	for _, e := range before {
 		e.drop(h)
 	}
-	h.sharing, h.entries = s, nil
+	h.sharing, h.entries = s, h.few[:0]
 	for _, addr := range addrs {
 		e := a.occupy(addr)
 		if slices.Contains(h.entries, e) {
@@ -104,11 +111,12 @@ func (a *Allocator) assign(owner string, addrs []netip.Addr, s Sharing, now time
 	for _, e := range before {
 		a.vacate(e, now)
 	}
-	if len(h.entries) == 0 {
-		delete(a.holders, owner)
-		return
+	switch {
+	case len(h.entries) == 0:
+		delete(a.holders, h.name)
+	case len(before) == 0:
+		a.holders[h.name] = h
 	}
-	a.holders[owner] = h
 }
 
 // occupy returns the entry of addr, made if need be, as one that does not
@@ -118,6 +126,7 @@ func (a *Allocator) occupy(addr netip.Addr) *entry {
 	switch {
 	case e == nil:
 		e = &entry{addr: addr, place: awake}
+		e.owners = e.sole[:0]
 		a.entries[addr] = e
 		a.settle(e)
 	case e.place != awake:
@@ -148,24 +157,14 @@ func (a *Allocator) settle(e *entry) {
 	}
 	e.pool, e.ordinal = place.pool, place.ordinal
 	e.space().used.insert(e.ordinal)
+	e.pool.order.noteRoom(e.pool, FamilyOf(e.addr))
 	e.space().held++
 }
 
 // Holdings returns what owner holds, in the order it was claimed or asked
 // for; nil when nothing.
 func (a *Allocator) Holdings(owner string) []Assignment {
-	h := a.holders[owner]
-	if h == nil {
-		return nil
-	}
-	held := make([]Assignment, len(h.entries))
-	for i, e := range h.entries {
-		held[i] = Assignment{Address: e.addr}
-		if e.pool != nil {
-			held[i].Pool = e.pool.Name
-		}
-	}
-	return held
+	return a.holders[owner].holdings()
 }
 
 // Owners returns who holds addr, sorted; nil when nobody does.

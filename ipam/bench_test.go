@@ -23,7 +23,9 @@ func BenchmarkFill(b *testing.B) {
 				a, req := benchAllocator(b, prefix, 1)
 				for _, name := range names {
 					req.Owner = name
-					mustAllocate(b, a, req)
+					if _, err := a.Allocate(req, benchStart); err != nil {
+						b.Fatal(err)
+					}
 				}
 			}
 		})
@@ -54,7 +56,7 @@ func BenchmarkAllocate(b *testing.B) {
 			for _, fill := range []int{0, 50, 99, 100} {
 				b.Run(fmt.Sprintf("%s pools=%d fill=%d", prefix, pools, fill), func(b *testing.B) {
 					a, req := benchAllocator(b, prefix, pools)
-					fillPools(a, req.Pools, fill)
+					fillPools(a, fill)
 					for b.Loop() {
 						_, err := a.Allocate(req, benchStart)
 						if (err != nil) != (fill == 100) {
@@ -73,7 +75,7 @@ func BenchmarkAllocate(b *testing.B) {
 func BenchmarkFragmented(b *testing.B) {
 	const gaps = 1 << 20
 	a, req := benchAllocator(b, "10.0.0.0/8", 1)
-	s := a.pools[req.Pools[0]].space(IPv4)
+	s := a.order.pools[0].space(IPv4)
 	for i := range uint64(gaps) {
 		s.used.insert(iprange.CountOf(2 * i))
 	}
@@ -126,9 +128,9 @@ func BenchmarkSetPools(b *testing.B) {
 				req.Owner = name
 				mustAllocate(b, a, req)
 			}
-			pools := make([]Pool, 0, len(req.Pools))
-			for _, name := range req.Pools {
-				pools = append(pools, a.pools[name].Pool)
+			var pools []Pool
+			for _, p := range a.order.pools {
+				pools = append(pools, p.Pool)
 			}
 			for b.Loop() {
 				for i := range pools {
@@ -159,7 +161,6 @@ func benchAllocator(b *testing.B, prefix string, n int) (*Allocator, Request) {
 		}
 		name := fmt.Sprintf("pool-%04d", i)
 		pools = append(pools, Pool{Name: name, Ranges: []iprange.Range{r}, AvoidBuggyIPs: prefix == "10.0.0.0/8"})
-		req.Pools = append(req.Pools, name)
 	}
 	a := New()
 	if err := a.SetPools(pools, benchStart); err != nil {
@@ -171,11 +172,11 @@ func benchAllocator(b *testing.B, prefix string, n int) (*Allocator, Request) {
 // fillPools marks so many per cent of all addresses as in use, from the
 // first on. What uses them is not there: to build it would take a while in a
 // /64.
-func fillPools(a *Allocator, names []string, fill int) {
-	n := len(names) * fill
-	for _, name := range names {
-		for i := range a.pools[name].spaces {
-			s := &a.pools[name].spaces[i]
+func fillPools(a *Allocator, fill int) {
+	n := len(a.order.pools) * fill
+	for _, p := range a.order.pools {
+		for i := range p.spaces {
+			s := &p.spaces[i]
 			if s.size.IsZero() || n <= 0 {
 				continue
 			}
@@ -184,6 +185,7 @@ func fillPools(a *Allocator, names []string, fill int) {
 				last = last / 100 * uint64(n)
 			}
 			s.used.insertRun(iprange.Count{}, iprange.CountOf(last))
+			a.order.noteRoom(p, Family(i+1))
 			n -= 100
 		}
 	}

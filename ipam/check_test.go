@@ -32,11 +32,52 @@ func (a *Allocator) check() error {
 			return fmt.Errorf("%v rests wrongly", e.addr)
 		}
 	}
+	if err := a.order.check(a.pools); err != nil {
+		return fmt.Errorf("order: %w", err)
+	}
 	for name, p := range a.pools {
 		for i := range p.spaces {
 			if err := a.checkSpace(p, Family(i+1)); err != nil {
 				return fmt.Errorf("pool %q: %v: %w", name, Family(i+1), err)
 			}
+		}
+	}
+	return nil
+}
+
+// check compares what an order knows with one that is made anew.
+func (o *order) check(pools map[string]*pool) error {
+	fresh := map[string]*pool{}
+	for name, p := range pools {
+		fresh[name] = &pool{Pool: p.Pool, spaces: p.spaces}
+	}
+	names := func(all []*pool) []string {
+		var out []string
+		for _, p := range all {
+			out = append(out, p.Name)
+		}
+		return out
+	}
+	want := newOrder(fresh)
+	if got, want := names(o.pools), names(want.pools); !slices.Equal(got, want) {
+		return fmt.Errorf("pools %v, want %v", got, want)
+	}
+	for i := range o.open {
+		if !slices.Equal(o.open[i], want.open[i]) {
+			return fmt.Errorf("open for %v: %b, want %b", Family(i+1), o.open[i], want.open[i])
+		}
+	}
+	if len(o.sharers) != len(want.sharers) {
+		return fmt.Errorf("%d keys, want %d", len(o.sharers), len(want.sharers))
+	}
+	for key, all := range want.sharers {
+		if got, want := names(o.sharers[key]), names(all); !slices.Equal(got, want) {
+			return fmt.Errorf("pools of %v: %v, want %v", key, got, want)
+		}
+	}
+	for i, p := range o.pools {
+		if p.order != o || p.place != i || pools[p.Name] != p {
+			return fmt.Errorf("pool %q is at %d, not at %d", p.Name, p.place, i)
 		}
 	}
 	return nil

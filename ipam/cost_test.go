@@ -28,7 +28,7 @@ func TestCostLaw(t *testing.T) {
 			compared := 0
 			s.used.tree.compare = func(a, b iprange.Count) int { compared++; return a.Cmp(b) }
 
-			if _, err := a.Allocate(Request{Owner: "a", Families: []Family{IPv4}, Pools: []string{"p"}}, now); err != nil {
+			if _, err := a.Allocate(Request{Owner: "a", Families: []Family{IPv4}, Pool: "p"}, now); err != nil {
 				t.Fatal(err)
 			}
 			if err := a.Claim("b", []netip.Addr{s.address(iprange.CountOf(gaps + 1))}, Sharing{}, now); err != nil {

@@ -4,8 +4,9 @@
 // address is held by two owners unless their Sharing allows it, that the same
 // history gives the same answers, that the lowest free address of the first
 // pool that can serve is chosen, and that no operation scans: each costs
-// O(log n) in the addresses in use, at any fill and any pool size, for each
-// pool that it has to try. Memory grows with the addresses in use alone.
+// O(log n) in the addresses in use, at any fill and any pool size, and passes
+// over pools that have nothing to give without looking at them. Memory grows
+// with the addresses in use and the number of pools alone.
 //
 // How: a pool's addresses of one family are numbered from 0, and the numbers
 // in use are kept as runs of neighbours in a balanced tree, so that the lowest

@@ -23,6 +23,8 @@ type entry struct {
 	// index. Invariant: no port is there twice.
 	ports []Port
 	users []*holder
+	// sole is the memory of owners as long as there is one at most.
+	sole [1]*holder
 	// released is when the last owner went, and rested when the rest is over.
 	released, rested time.Time
 	// place is the index in the Allocator's resting heap, or awake.
@@ -34,6 +36,8 @@ type holder struct {
 	name    string
 	sharing Sharing // normal
 	entries []*entry
+	// few is the memory of entries as long as there is one of a family at most.
+	few [2]*entry
 }
 
 // addresses are those that h holds, in its order; h may be nil.
@@ -46,6 +50,21 @@ func (h *holder) addresses() []netip.Addr {
 		addrs[i] = e.addr
 	}
 	return addrs
+}
+
+// holdings are what h holds, in its order; h may be nil.
+func (h *holder) holdings() []Assignment {
+	if h == nil {
+		return nil
+	}
+	held := make([]Assignment, len(h.entries))
+	for i, e := range h.entries {
+		held[i] = Assignment{Address: e.addr}
+		if e.pool != nil {
+			held[i].Pool = e.pool.Name
+		}
+	}
+	return held
 }
 
 // space is where the entry is counted; nil for an orphan.
@@ -94,6 +113,7 @@ func (e *entry) joinGroup() {
 	if g == nil {
 		g = newGroup()
 		groups[key] = g
+		e.pool.order.addSharer(e.pool, FamilyOf(e.addr), key)
 	}
 	g.tree.insert(e.addr, member{entry: e})
 }
@@ -107,6 +127,7 @@ func (e *entry) leaveGroup() {
 	groups[key].tree.remove(e.addr)
 	if groups[key].tree.root == nil {
 		delete(groups, key)
+		e.pool.order.removeSharer(e.pool, FamilyOf(e.addr), key)
 	}
 }
 

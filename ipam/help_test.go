@@ -3,6 +3,7 @@ package ipam_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,8 +57,15 @@ func avoiding(p ipam.Pool) ipam.Pool {
 	return p
 }
 
+// request asks for addresses of certain pools; of the only one, if it is one.
 func request(pools []string, families ...ipam.Family) ipam.Request {
-	return ipam.Request{Owner: "me", Pools: pools, Families: families}
+	req := ipam.Request{Owner: "me", Families: families}
+	if len(pools) == 1 {
+		req.Pool = pools[0]
+		return req
+	}
+	req.Serves = func(name string) bool { return slices.Contains(pools, name) }
+	return req
 }
 
 func sharing(req ipam.Request, s ipam.Sharing) ipam.Request {

@@ -10,6 +10,9 @@ import (
 // A Pool is a named set of addresses that the Allocator gives out.
 type Pool struct {
 	Name string
+	// Rank is when the pool's turn is: lower ones come first, and among equals
+	// the name decides.
+	Rank int
 	// Ranges must be disjoint, within the pool and between pools.
 	Ranges []iprange.Range
 	// AvoidBuggyIPs leaves out IPv4 addresses that end in .0 and .255.
@@ -77,14 +80,27 @@ type Request struct {
 	Sharing Sharing
 	// Families are those wanted, each once, in the order of the answer.
 	Families []Family
-	// Pools are the names of the candidates in the order to try. Each family
-	// is served by the first pool that can; two families may come from two
-	// pools, but among pools of one rank one that serves all families comes
-	// before that.
-	Pools []string
-	// Ranks has the rank of each of Pools, never falling; nil means that all
-	// are of one rank. What a rank can give is not taken from a later one.
-	Ranks []int
+	// Pool is the name of the only candidate. When it is empty, Serves says of
+	// each pool whether it is one; a nil Serves means that all are. It is asked
+	// of those alone that have something to give.
+	//
+	// Each family is served by the first candidate that can; two families may
+	// come from two pools, but among pools of one rank one that serves all
+	// families comes before that. What a rank can give is not taken from a
+	// later one.
+	Pool   string
+	Serves func(pool string) bool
+	// Near is the name of a pool that comes first among those of its rank;
+	// empty when there is none.
+	Near string
+}
+
+// serves reports whether a pool is a candidate.
+func (r *Request) serves(p *pool) bool {
+	if r.Pool != "" {
+		return r.Pool == p.Name
+	}
+	return r.Serves == nil || r.Serves(p.Name)
 }
 
 // An Assignment is an address and the pool that it comes from.

@@ -2,6 +2,7 @@ package ipam_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -20,13 +21,13 @@ var both = []ipam.Family{ipam.IPv4, ipam.IPv6}
 
 func TestAllocate(t *testing.T) {
 	pools := []ipam.Pool{
-		pool(t, "four", "192.0.2.0/30"),
-		pool(t, "six", "2001:db8::/64"),
-		pool(t, "dual", "198.51.100.8/31", "2001:db8:1::/126"),
-		pool(t, "tiny", "203.0.113.1/32"),
-		avoiding(pool(t, "avoid", "10.0.0.255-10.0.1.1")),
+		pool(t, "a-four", "192.0.2.0/30"),
+		pool(t, "b-six", "2001:db8::/64"),
+		pool(t, "c-dual", "198.51.100.8/31", "2001:db8:1::/126"),
+		pool(t, "d-tiny", "203.0.113.1/32"),
+		avoiding(pool(t, "e-avoid", "10.0.0.255-10.0.1.1")),
 	}
-	all := []string{"four", "six", "dual", "tiny", "avoid"}
+	all := []string{"a-four", "b-six", "c-dual", "d-tiny", "e-avoid"}
 	http, https := ports("TCP 80"), ports("TCP 443")
 	tests := []struct {
 		name  string
@@ -34,44 +35,44 @@ func TestAllocate(t *testing.T) {
 		req   ipam.Request
 		want  string // address@pool, or else part of the error
 	}{
-		{name: "lowest of the first", req: request(all, ipam.IPv4), want: "192.0.2.0@four"},
-		{name: "order of the request", req: request([]string{"tiny", "four"}, ipam.IPv4), want: "203.0.113.1@tiny"},
-		{name: "lowest gap", given: []claim{{"a", "192.0.2.0", shared("")}, {"b", "192.0.2.2", shared("")}}, req: request(all, ipam.IPv4), want: "192.0.2.1@four"},
-		{name: "next pool when full", given: []claim{{"a", "203.0.113.1", shared("")}}, req: request([]string{"tiny", "four"}, ipam.IPv4), want: "192.0.2.0@four"},
-		{name: "no .0 and no .255", req: request([]string{"avoid"}, ipam.IPv4), want: "10.0.1.1@avoid"},
-		{name: "two families from one pool", req: request(all, both...), want: "198.51.100.8@dual 2001:db8:1::@dual"},
-		{name: "in the order asked for", req: request(all, ipam.IPv6, ipam.IPv4), want: "2001:db8:1::@dual 198.51.100.8@dual"},
-		{name: "two families from two pools", req: request([]string{"four", "six"}, both...), want: "192.0.2.0@four 2001:db8::@six"},
-		{name: "both or nothing", req: request([]string{"four", "tiny"}, both...), want: `allocate for "me": no address left: pool "four": no IPv6 addresses; pool "tiny": no IPv6 addresses`},
-		{name: "one pool without room", given: []claim{{"a", "203.0.113.1", shared("")}}, req: request([]string{"tiny"}, ipam.IPv4), want: `pool "tiny": all 1 IPv4 addresses are in use`},
+		{name: "lowest of the first", req: request(all, ipam.IPv4), want: "192.0.2.0@a-four"},
+		{name: "all are candidates", req: ipam.Request{Owner: "me", Families: both[:1]}, want: "192.0.2.0@a-four"},
+		{name: "lowest gap", given: []claim{{"a", "192.0.2.0", shared("")}, {"b", "192.0.2.2", shared("")}}, req: request(all, ipam.IPv4), want: "192.0.2.1@a-four"},
+		{name: "next pool when full", given: []claim{{"a", "198.51.100.8", shared("")}, {"b", "198.51.100.9", shared("")}}, req: request([]string{"c-dual", "d-tiny"}, ipam.IPv4), want: "203.0.113.1@d-tiny"},
+		{name: "no .0 and no .255", req: request([]string{"e-avoid"}, ipam.IPv4), want: "10.0.1.1@e-avoid"},
+		{name: "two families from one pool", req: request(all, both...), want: "198.51.100.8@c-dual 2001:db8:1::@c-dual"},
+		{name: "in the order asked for", req: request(all, ipam.IPv6, ipam.IPv4), want: "2001:db8:1::@c-dual 198.51.100.8@c-dual"},
+		{name: "two families from two pools", req: request([]string{"a-four", "b-six"}, both...), want: "192.0.2.0@a-four 2001:db8::@b-six"},
+		{name: "both or nothing", req: request([]string{"a-four", "d-tiny"}, both...), want: `allocate for "me": no address left: pool "a-four": no IPv6 addresses; pool "d-tiny": no IPv6 addresses`},
+		{name: "one pool without room", given: []claim{{"a", "203.0.113.1", shared("")}}, req: request([]string{"d-tiny"}, ipam.IPv4), want: `pool "d-tiny": all 1 IPv4 addresses are in use`},
 		{name: "no candidate", req: request(nil, ipam.IPv4), want: "no pool is a candidate"},
 		{name: "no such pool", req: request([]string{"gold"}, ipam.IPv4), want: `pool "gold": no such pool`},
 		{name: "no family", req: request(all), want: "no family asked for"},
 		{name: "family twice", req: request(all, ipam.IPv4, ipam.IPv4), want: "family IPv4: asked for twice"},
 
-		{name: "keeps what it has", given: []claim{{"me", "192.0.2.3", shared("")}}, req: request(all, ipam.IPv4), want: "192.0.2.3@four"},
-		{name: "leaves a pool that is no candidate", given: []claim{{"me", "192.0.2.3", shared("")}}, req: request([]string{"tiny"}, ipam.IPv4), want: "203.0.113.1@tiny"},
-		{name: "adds a family where it is", given: []claim{{"me", "198.51.100.9", shared("")}}, req: request(all, both...), want: "198.51.100.9@dual 2001:db8:1::@dual"},
-		{name: "adds a family from elsewhere", given: []claim{{"me", "192.0.2.3", shared("")}}, req: request(all, both...), want: "192.0.2.3@four 2001:db8::@six"},
-		{name: "gives a family up", given: []claim{{"me", "192.0.2.3 2001:db8::9", shared("")}}, req: request(all, ipam.IPv6), want: "2001:db8::9@six"},
+		{name: "keeps what it has", given: []claim{{"me", "192.0.2.3", shared("")}}, req: request(all, ipam.IPv4), want: "192.0.2.3@a-four"},
+		{name: "leaves a pool that is no candidate", given: []claim{{"me", "192.0.2.3", shared("")}}, req: request([]string{"d-tiny"}, ipam.IPv4), want: "203.0.113.1@d-tiny"},
+		{name: "adds a family where it is", given: []claim{{"me", "198.51.100.9", shared("")}}, req: request(all, both...), want: "198.51.100.9@c-dual 2001:db8:1::@c-dual"},
+		{name: "adds a family from elsewhere", given: []claim{{"me", "192.0.2.3", shared("")}}, req: request(all, both...), want: "192.0.2.3@a-four 2001:db8::@b-six"},
+		{name: "gives a family up", given: []claim{{"me", "192.0.2.3 2001:db8::9", shared("")}}, req: request(all, ipam.IPv6), want: "2001:db8::9@b-six"},
 
-		{name: "shares before it takes", given: []claim{{"a", "192.0.2.2", shared("k", http...)}}, req: sharing(request(all, ipam.IPv4), shared("k", https...)), want: "192.0.2.2@four"},
-		{name: "same port does not share", given: []claim{{"a", "192.0.2.2", shared("k", http...)}}, req: sharing(request(all, ipam.IPv4), shared("k", http...)), want: "192.0.2.0@four"},
-		{name: "other protocol shares", given: []claim{{"a", "192.0.2.2", shared("k", ports("TCP 53")...)}}, req: sharing(request(all, ipam.IPv4), shared("k", ports("UDP 53")...)), want: "192.0.2.2@four"},
-		{name: "other key does not share", given: []claim{{"a", "192.0.2.0", shared("k", http...)}}, req: sharing(request(all, ipam.IPv4), shared("l", https...)), want: "192.0.2.1@four"},
-		{name: "other pods do not share", given: []claim{{"a", "192.0.2.0", local("k", "app=a", http...)}}, req: sharing(request(all, ipam.IPv4), local("k", "app=b", https...)), want: "192.0.2.1@four"},
-		{name: "same pods share", given: []claim{{"a", "192.0.2.2", local("k", "app=a", http...)}}, req: sharing(request(all, ipam.IPv4), local("k", "app=a", https...)), want: "192.0.2.2@four"},
-		{name: "does not leave the first pool to share", given: []claim{{"a", "203.0.113.1", shared("k", http...)}}, req: sharing(request(all, ipam.IPv4), shared("k", https...)), want: "192.0.2.0@four"},
-		{name: "shares in a full pool", given: []claim{{"a", "203.0.113.1", shared("k", http...)}}, req: sharing(request([]string{"tiny"}, ipam.IPv4), shared("k", https...)), want: "203.0.113.1@tiny"},
+		{name: "shares before it takes", given: []claim{{"a", "192.0.2.2", shared("k", http...)}}, req: sharing(request(all, ipam.IPv4), shared("k", https...)), want: "192.0.2.2@a-four"},
+		{name: "same port does not share", given: []claim{{"a", "192.0.2.2", shared("k", http...)}}, req: sharing(request(all, ipam.IPv4), shared("k", http...)), want: "192.0.2.0@a-four"},
+		{name: "other protocol shares", given: []claim{{"a", "192.0.2.2", shared("k", ports("TCP 53")...)}}, req: sharing(request(all, ipam.IPv4), shared("k", ports("UDP 53")...)), want: "192.0.2.2@a-four"},
+		{name: "other key does not share", given: []claim{{"a", "192.0.2.0", shared("k", http...)}}, req: sharing(request(all, ipam.IPv4), shared("l", https...)), want: "192.0.2.1@a-four"},
+		{name: "other pods do not share", given: []claim{{"a", "192.0.2.0", local("k", "app=a", http...)}}, req: sharing(request(all, ipam.IPv4), local("k", "app=b", https...)), want: "192.0.2.1@a-four"},
+		{name: "same pods share", given: []claim{{"a", "192.0.2.2", local("k", "app=a", http...)}}, req: sharing(request(all, ipam.IPv4), local("k", "app=a", https...)), want: "192.0.2.2@a-four"},
+		{name: "does not leave the first pool to share", given: []claim{{"a", "203.0.113.1", shared("k", http...)}}, req: sharing(request(all, ipam.IPv4), shared("k", https...)), want: "192.0.2.0@a-four"},
+		{name: "shares in a full pool", given: []claim{{"a", "203.0.113.1", shared("k", http...)}}, req: sharing(request([]string{"d-tiny"}, ipam.IPv4), shared("k", https...)), want: "203.0.113.1@d-tiny"},
 		{
 			name:  "moves away when it can share no longer",
 			given: []claim{{"a", "192.0.2.2", shared("k", http...)}, {"me", "192.0.2.2", shared("k", https...)}},
-			req:   sharing(request(all, ipam.IPv4), shared("k", http...)), want: "192.0.2.0@four",
+			req:   sharing(request(all, ipam.IPv4), shared("k", http...)), want: "192.0.2.0@a-four",
 		},
 		{
 			name:  "stays when it stops sharing and is alone",
 			given: []claim{{"me", "192.0.2.2", shared("k", https...)}},
-			req:   request(all, ipam.IPv4), want: "192.0.2.2@four",
+			req:   request(all, ipam.IPv4), want: "192.0.2.2@a-four",
 		},
 	}
 	for _, tt := range tests {
@@ -283,11 +284,11 @@ func TestWords(t *testing.T) {
 }
 
 func TestExhaustedErrorIsShort(t *testing.T) {
-	var pools []string
+	var pools []ipam.Pool
 	for i := range 100 {
-		pools = append(pools, string(rune('a'+i)))
+		pools = append(pools, pool(t, fmt.Sprint("p", i), fmt.Sprintf("2001:db8:%d::/64", i)))
 	}
-	_, err := ipam.New().Allocate(request(pools, ipam.IPv4), start)
+	_, err := allocator(t, pools, nil).Allocate(ipam.Request{Owner: "me", Families: []ipam.Family{ipam.IPv4}}, start)
 	exhausted, ok := errors.AsType[*ipam.ExhaustedError](err)
 	if !ok || len(exhausted.Shortages) != 100 || !strings.HasSuffix(err.Error(), "; and 92 more") {
 		t.Errorf("error %v", err)

@@ -96,19 +96,20 @@ func (h *history) step(t *testing.T) {
 // allocate also checks that to ask again changes nothing.
 func (h *history) allocate(t *testing.T, owner string) {
 	t.Helper()
-	req := Request{Owner: owner, Sharing: h.someSharing(), Families: []Family{IPv4, IPv6}, Pools: []string{"a", "b", "c", "d"}}
+	req := Request{Owner: owner, Sharing: h.someSharing(), Families: []Family{IPv4, IPv6}}
 	h.random.Shuffle(2, func(i, j int) { req.Families[i], req.Families[j] = req.Families[j], req.Families[i] })
-	h.random.Shuffle(4, func(i, j int) { req.Pools[i], req.Pools[j] = req.Pools[j], req.Pools[i] })
 	req.Families = req.Families[:1+h.random.IntN(2)]
-	req.Pools = req.Pools[:h.random.IntN(5)]
+	names := []string{"a", "b", "c", "d"}
+	h.random.Shuffle(4, func(i, j int) { names[i], names[j] = names[j], names[i] })
 	if h.random.IntN(2) == 0 {
-		req.Ranks = make([]int, len(req.Pools))
-		for i := range req.Ranks {
-			req.Ranks[i] = h.random.IntN(3)
-		}
-		slices.Sort(req.Ranks)
+		req.Near = names[h.random.IntN(4)]
 	}
-	h.do(t, fmt.Sprintf("allocate %+v", req), func(a *Allocator) error {
+	if n := h.random.IntN(6); n < 5 {
+		req.Serves = func(name string) bool { return slices.Contains(names[:n], name) }
+	} else {
+		req.Pool = names[0]
+	}
+	h.do(t, fmt.Sprintf("allocate %+v of %v", req, names), func(a *Allocator) error {
 		got, err := a.Allocate(req, h.now)
 		if err != nil {
 			return err
@@ -271,6 +272,7 @@ func (h *history) somePools(t *testing.T) []Pool {
 	if n := len(h.m.pools); n > 0 && h.random.IntN(2) == 0 {
 		pools := slices.Clone(h.m.pools)
 		pools[h.random.IntN(n)].Cooldown = time.Duration(h.random.IntN(20)) * time.Second
+		pools[h.random.IntN(n)].Rank = h.random.IntN(3)
 		return pools[:n-h.random.IntN(2)]
 	}
 	byName := map[string]*Pool{}
@@ -281,7 +283,7 @@ func (h *history) somePools(t *testing.T) []Pool {
 	for _, r := range ranges {
 		name := string(rune('a' + h.random.IntN(4)))
 		if byName[name] == nil {
-			byName[name] = &Pool{Name: name, AvoidBuggyIPs: h.random.IntN(3) == 0, Cooldown: time.Duration(h.random.IntN(3)*5) * time.Second}
+			byName[name] = &Pool{Name: name, AvoidBuggyIPs: h.random.IntN(3) == 0, Cooldown: time.Duration(h.random.IntN(3)*5) * time.Second, Rank: h.random.IntN(3)}
 		}
 		byName[name].Ranges = append(byName[name].Ranges, r)
 	}

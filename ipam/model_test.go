@@ -1,10 +1,12 @@
 package ipam
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/heraldlb/herald/internal/iprange"
@@ -162,14 +164,14 @@ func (m *model) allocate(req Request, now time.Time) error {
 		for _, addr := range o.addrs {
 			p, f := m.poolOf(addr), FamilyOf(addr)
 			if p == nil || kept[f].IsValid() || !slices.Contains(req.Families, f) ||
-				!slices.Contains(req.Pools, p.Name) || !m.mayHold(req.Owner, addr, req.Sharing) {
+				!req.serves(&pool{Pool: *p}) || !m.mayHold(req.Owner, addr, req.Sharing) {
 				continue
 			}
 			kept[f] = addr
 			homes[p.Name] = true
 		}
 	}
-	for _, rank := range ranksOf(req) {
+	for _, rank := range m.ranksOf(req) {
 		hasHome := slices.ContainsFunc(rank, func(name string) bool { return homes[name] })
 		for _, name := range rank {
 			if hasHome && !homes[name] {
@@ -194,16 +196,23 @@ func (m *model) allocate(req Request, now time.Time) error {
 }
 
 // ranksOf returns the candidates of a request, rank by rank.
-func ranksOf(req Request) [][]string {
-	if req.Ranks == nil {
-		return [][]string{req.Pools}
-	}
+func (m *model) ranksOf(req Request) [][]string {
+	sorted := slices.SortedFunc(slices.Values(m.pools), func(p, q Pool) int {
+		return cmp.Or(cmp.Compare(p.Rank, q.Rank), strings.Compare(p.Name, q.Name))
+	})
 	var ranks [][]string
-	for i, name := range req.Pools {
-		if i == 0 || req.Ranks[i] != req.Ranks[i-1] {
+	for i, p := range sorted {
+		if i == 0 || p.Rank != sorted[i-1].Rank {
 			ranks = append(ranks, nil)
 		}
-		ranks[len(ranks)-1] = append(ranks[len(ranks)-1], name)
+		last := &ranks[len(ranks)-1]
+		switch {
+		case !req.serves(&pool{Pool: p}):
+		case p.Name == req.Near:
+			*last = slices.Insert(*last, 0, p.Name)
+		default:
+			*last = append(*last, p.Name)
+		}
 	}
 	return ranks
 }

@@ -40,7 +40,7 @@ func (a *Allocator) locate(addr netip.Addr) (location, error) {
 	return location{p, ordinal}, nil
 }
 
-// SetPools replaces all pools; their order does not matter. Every owner keeps
+// SetPools replaces all pools; in which order they are given does not matter. Every owner keeps
 // every address: those that are in no pool any longer become orphans, and
 // return to a pool when one has them again. On an error, which names what is
 // wrong with pools, nothing has changed.
@@ -65,10 +65,10 @@ func (a *Allocator) SetPools(pools []Pool, now time.Time) error {
 		return err
 	}
 	moved := a.displaced(built)
-	for _, p := range pools {
-		built[p.Name].Cooldown = p.Cooldown // of a pool that is kept as it is
+	for _, p := range pools { // of a pool that is kept as it is
+		built[p.Name].Cooldown, built[p.Name].Rank = p.Cooldown, p.Rank
 	}
-	a.pools, a.index = built, index
+	a.pools, a.index, a.order = built, index, newOrder(built)
 	for _, e := range moved {
 		a.resettle(e)
 	}

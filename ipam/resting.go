@@ -65,6 +65,7 @@ func (a *Allocator) expire(now time.Time) {
 		e := heap.Pop(&a.resting).(*entry)
 		e.space().resting--
 		e.space().used.remove(e.ordinal)
+		e.pool.order.noteRoom(e.pool, FamilyOf(e.addr))
 		delete(a.entries, e.addr)
 	}
 }

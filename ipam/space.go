@@ -10,6 +10,9 @@ import (
 // A pool is a Pool with what is in use of it.
 type pool struct {
 	Pool // Ranges sorted
+	// place is the pool's in its order.
+	order *order
+	place int
 	// spaces holds the space of each Family, at the family less 1.
 	spaces [2]space
 }

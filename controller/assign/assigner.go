@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-kit/log"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/heraldlb/herald/config"
@@ -25,7 +24,7 @@ type assigner struct {
 	// server itself.
 	client client.Client
 	live   client.Reader
-	events events.EventRecorder
+	events teller
 	logger log.Logger
 	// namespace is where Herald runs, class the loadBalancerClass it handles.
 	namespace, class string

@@ -69,7 +69,8 @@ type book struct {
 	alloc *ipam.Allocator
 	// pools are those of the configuration, in the order in which they are
 	// tried: by priority, pinned ones before others, by name.
-	pools []*config.Pool
+	pools  []*config.Pool
+	byName map[string]*config.Pool
 	// rejected are the names of pools that exist, but are not accepted.
 	rejected   map[string]bool
 	namespaces map[string]config.Labels
@@ -125,19 +126,27 @@ func (b *book) start(all []*request, now time.Time) {
 // that this may concern. On an error nothing has changed.
 func (b *book) configure(pools []config.Pool, rejected map[string]bool, now time.Time) error {
 	order := make([]*config.Pool, len(pools))
-	given := make([]ipam.Pool, len(pools))
+	byName := make(map[string]*config.Pool, len(pools))
 	for i := range pools {
-		p := &pools[i]
-		order[i] = p
-		given[i] = ipam.Pool{Name: p.Name, Ranges: p.Ranges, AvoidBuggyIPs: p.AvoidBuggyIPs, Cooldown: p.Cooldown}
-	}
-	if err := b.alloc.SetPools(given, now); err != nil {
-		return err
+		order[i], byName[pools[i].Name] = &pools[i], &pools[i]
 	}
 	slices.SortStableFunc(order, func(x, y *config.Pool) int {
 		return cmp.Or(compareRank(x, y), cmp.Compare(x.Name, y.Name))
 	})
-	b.pools, b.rejected = order, rejected
+	given := make([]ipam.Pool, len(order))
+	for i, p := range order {
+		given[i] = ipam.Pool{Name: p.Name, Ranges: p.Ranges, AvoidBuggyIPs: p.AvoidBuggyIPs, Cooldown: p.Cooldown}
+		if i > 0 {
+			given[i].Rank = given[i-1].Rank
+			if compareRank(order[i-1], p) != 0 {
+				given[i].Rank++
+			}
+		}
+	}
+	if err := b.alloc.SetPools(given, now); err != nil {
+		return err
+	}
+	b.pools, b.byName, b.rejected = order, byName, rejected
 	b.settleAll(now)
 	return nil
 }

@@ -19,8 +19,7 @@ func (b *book) chosen(e *entry, kept []netip.Addr, cause string, now time.Time) 
 	if len(missing) == 0 {
 		return b.granted(e, fit, cause)
 	}
-	pools, refused := b.candidates(e)
-	if refused != nil {
+	if refused := b.refusesPool(e); refused != nil {
 		return b.short(e, fit, kept, cause, refused)
 	}
 	tries := [][]ipam.Family{missing}
@@ -32,23 +31,23 @@ func (b *book) chosen(e *entry, kept []netip.Addr, cause string, now time.Time) 
 			}
 		}
 	}
-	if added := b.take(e, fit, tries, pools, now); len(added) > 0 {
+	if added := b.take(e, fit, tries, now); len(added) > 0 {
 		if len(kept) > len(fit) {
 			cause = fmt.Sprintf("the Service asks for pool %q", e.pool)
 		}
-		return b.supplied(e, append(fit, added...), cause, pools)
+		return b.supplied(e, append(fit, added...), cause)
 	}
-	return b.short(e, fit, kept, cause, b.shortage(e, missing, pools))
+	return b.short(e, fit, kept, cause, b.shortage(e, missing))
 }
 
 // supplied is the outcome when addresses were taken: all, or for a Service
 // that can do with one family, that one.
-func (b *book) supplied(e *entry, addrs []netip.Addr, cause string, pools []string) outcome {
+func (b *book) supplied(e *entry, addrs []netip.Addr, cause string) outcome {
 	addrs = inOrder(addrs, e.usable)
 	if len(addrs) == len(e.families) {
 		return b.granted(e, addrs, cause)
 	}
-	return b.partly(e, addrs, cause, b.shortage(e, b.lacking(e, addrs), pools))
+	return b.partly(e, addrs, cause, b.shortage(e, b.lacking(e, addrs)))
 }
 
 // short is the outcome when nothing more is to be had.
@@ -94,9 +93,9 @@ func (b *book) fromAsked(e *entry, a netip.Addr) bool {
 // take allocates the families of the first try that can be had beside the
 // addresses that fit, and returns what it got. What else was held is released
 // on success only.
-func (b *book) take(e *entry, fit []netip.Addr, tries [][]ipam.Family, pools []string, now time.Time) []netip.Addr {
+func (b *book) take(e *entry, fit []netip.Addr, tries [][]ipam.Family, now time.Time) []netip.Addr {
 	for _, families := range tries {
-		got, ok := b.takeAll(e, fit, families, pools, now)
+		got, ok := b.takeAll(e, fit, families, now)
 		if ok {
 			return got
 		}
@@ -107,10 +106,13 @@ func (b *book) take(e *entry, fit []netip.Addr, tries [][]ipam.Family, pools []s
 // takeAll allocates one address of each family, or none. The new ones are
 // found under a name of their own, because the allocator would give up what
 // fits if its pool is none of the candidates any longer.
-func (b *book) takeAll(e *entry, fit []netip.Addr, families []ipam.Family, pools []string, now time.Time) ([]netip.Addr, bool) {
+func (b *book) takeAll(e *entry, fit []netip.Addr, families []ipam.Family, now time.Time) ([]netip.Addr, bool) {
 	name := e.key + " (choosing)"
-	pools, ranks := b.ranked(pools, fit)
-	got, err := b.alloc.Allocate(ipam.Request{Owner: name, Sharing: e.sharing, Families: families, Pools: pools, Ranks: ranks}, now)
+	req := ipam.Request{Owner: name, Sharing: e.sharing, Families: families, Pool: e.pool, Serves: b.serves(e)}
+	if len(fit) > 0 {
+		req.Near = b.alloc.PoolOf(fit[0])
+	}
+	got, err := b.alloc.Allocate(req, now)
 	if err != nil {
 		return nil, false
 	}
@@ -127,38 +129,22 @@ func (b *book) takeAll(e *entry, fit []netip.Addr, families []ipam.Family, pools
 	return added, true
 }
 
-// ranked returns pools, which are in the order of the book, with the rank of
-// each; among those of one rank the one comes first that an address which fits
-// is from.
-func (b *book) ranked(pools []string, fit []netip.Addr) (names []string, ranks []int) {
-	var homes []string
-	for _, a := range fit {
-		homes = append(homes, b.alloc.PoolOf(a))
+// serves returns whether a pool is for a request that asks for none by name.
+func (b *book) serves(e *entry) func(pool string) bool {
+	s := b.subject(e)
+	return func(pool string) bool {
+		p := b.byName[pool]
+		return p.AutoAssign && p.Allows(s)
 	}
-	rank, begin := 0, 0 // begin is where the rank begins in names
-	for i, p := range b.pools {
-		if i > 0 && compareRank(b.pools[i-1], p) != 0 {
-			rank, begin = rank+1, len(names)
-		}
-		if len(names) == len(pools) || pools[len(names)] != p.Name {
-			continue
-		}
-		at := len(names)
-		if slices.Contains(homes, p.Name) {
-			at = begin
-		}
-		names, ranks = slices.Insert(names, at, p.Name), append(ranks, rank)
-	}
-	return names, ranks
 }
 
 // candidates returns the names of the pools that may serve a request, in the
 // order to try them, or why there is none.
 func (b *book) candidates(e *entry) ([]string, *refusal) {
-	s := b.subject(e)
 	if e.pool != "" {
-		return b.askedPool(e)
+		return []string{e.pool}, b.refusesPool(e)
 	}
+	s := b.subject(e)
 	var names []string
 	var why []string
 	for _, p := range b.pools {
@@ -180,25 +166,30 @@ func (b *book) candidates(e *entry) ([]string, *refusal) {
 	return nil, &refusal{NoMatchingPool, "no pool is for the Service: " + sentence(why)}
 }
 
-// askedPool returns the pool that a request names, or why it cannot serve.
-func (b *book) askedPool(e *entry) ([]string, *refusal) {
-	for _, p := range b.pools {
-		switch {
-		case p.Name != e.pool:
-		case !p.Allows(b.subject(e)):
-			return nil, &refusal{PoolNotAllowed, fmt.Sprintf("pool %q: its serviceAllocation excludes the Service", e.pool)}
-		default:
-			return []string{e.pool}, nil
-		}
+// refusesPool says why the pool that a request names cannot serve it; nil when
+// it may, or no pool is named.
+func (b *book) refusesPool(e *entry) *refusal {
+	p := b.byName[e.pool]
+	switch {
+	case e.pool == "":
+		return nil
+	case p != nil && !p.Allows(b.subject(e)):
+		return &refusal{PoolNotAllowed, fmt.Sprintf("pool %q: its serviceAllocation excludes the Service", e.pool)}
+	case p != nil:
+		return nil
+	case b.rejected[e.pool]:
+		return &refusal{UnknownPool, fmt.Sprintf("IPAddressPool %q is not accepted; its status says why", e.pool)}
+	default:
+		return &refusal{UnknownPool, fmt.Sprintf("there is no IPAddressPool %s", quote(e.pool))}
 	}
-	if b.rejected[e.pool] {
-		return nil, &refusal{UnknownPool, fmt.Sprintf("IPAddressPool %q is not accepted; its status says why", e.pool)}
-	}
-	return nil, &refusal{UnknownPool, fmt.Sprintf("there is no IPAddressPool %s", quote(e.pool))}
 }
 
 // shortage says why none of the pools serves the families.
-func (b *book) shortage(e *entry, families []ipam.Family, pools []string) *refusal {
+func (b *book) shortage(e *entry, families []ipam.Family) *refusal {
+	pools, refused := b.candidates(e)
+	if refused != nil {
+		return refused
+	}
 	reason := PoolExhausted
 	var why []string
 	for _, f := range families {

@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -297,8 +296,8 @@ func (l lagging) List(ctx context.Context, list client.ObjectList, opts ...clien
 // recording keeps events.
 type recording struct{ c *cluster }
 
-func (r recording) Eventf(o, _ runtime.Object, _, reason, _, note string, args ...any) {
-	r.c.events = append(r.c.events, fmt.Sprintf("%s %s: %s", o.(client.Object).GetName(), reason, fmt.Sprintf(note, args...)))
+func (r recording) tell(o client.Object, e kube.Event) {
+	r.c.events = append(r.c.events, fmt.Sprintf("%s %s: %s", o.GetName(), e.Reason, e.Note))
 }
 
 func compareKeys(x, y client.ObjectKey) int { return strings.Compare(x.String(), y.String()) }

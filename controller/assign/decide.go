@@ -154,10 +154,8 @@ func (b *book) mayName(e *entry, a netip.Addr, kept []netip.Addr) *refusal {
 	case e.pool != "" && e.pool != home:
 		return &refusal{AddressNotInPool, fmt.Sprintf("%s is in pool %q, but the Service asks for pool %q", a, home, e.pool)}
 	}
-	for _, p := range b.pools {
-		if p.Name == home && !p.Allows(b.subject(e)) {
-			return &refusal{PoolNotAllowed, fmt.Sprintf("%s is in pool %q, whose serviceAllocation excludes the Service", a, home)}
-		}
+	if p := b.byName[home]; p != nil && !p.Allows(b.subject(e)) {
+		return &refusal{PoolNotAllowed, fmt.Sprintf("%s is in pool %q, whose serviceAllocation excludes the Service", a, home)}
 	}
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -23,7 +22,7 @@ import (
 // silent drops events.
 type silent struct{}
 
-func (silent) Eventf(_, _ runtime.Object, _, _, _, _ string, _ ...any) {}
+func (silent) tell(client.Object, kube.Event) {}
 
 // pump makes a function that enqueues, and workers that do what is enqueued
 // until ctx ends. What must be tried again is enqueued again.

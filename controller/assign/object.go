@@ -17,6 +17,7 @@ import (
 
 	"github.com/heraldlb/herald/api/v1beta1"
 	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/internal/kube"
 	"github.com/heraldlb/herald/ipam"
 )
 
@@ -150,9 +151,13 @@ func (a *assigner) writeObject(ctx context.Context, obj judged, told *metav1.Con
 		return reconcile.Result{}, fmt.Errorf("write status: %w", err)
 	}
 	if wrong := next.Status == metav1.ConditionFalse; wrong && (told == nil || told.Reason != next.Reason) {
-		a.events.Eventf(obj, nil, corev1.EventTypeWarning, next.Reason, "Judge", "%s", clip("not accepted: "+next.Message))
+		a.events.tell(obj, kube.Event{
+			Type: corev1.EventTypeWarning, Reason: next.Reason, Action: "Judge", Note: clip("not accepted: " + next.Message),
+		})
 	} else if !wrong && told != nil && told.Status == metav1.ConditionFalse {
-		a.events.Eventf(obj, nil, corev1.EventTypeNormal, v1beta1.ConditionAccepted, "Judge", "accepted")
+		a.events.tell(obj, kube.Event{
+			Type: corev1.EventTypeNormal, Reason: v1beta1.ConditionAccepted, Action: "Judge", Note: "accepted",
+		})
 	}
 	return reconcile.Result{}, nil
 }

@@ -2,15 +2,15 @@ package assign
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/tools/reference"
 	"k8s.io/client-go/util/flowcontrol"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/heraldlb/herald/internal/kube"
 )
 
 // How many events are sent a second, and how many at once after a rest. People
@@ -32,6 +32,15 @@ const (
 // maxEvents is how many events may wait. Those beyond are not sent: a
 // condition still says what each would have said.
 const maxEvents = 20000
+
+// An event that the API server cannot take is written again after eventRetry,
+// up to eventTries times in all. A process that ends goes on writing for
+// lastWords.
+const (
+	eventRetry = time.Second
+	eventTries = 60
+	lastWords  = 2 * time.Second
+)
 
 // traffic knows whether statuses are being written. The zero traffic is calm.
 type traffic struct {
@@ -63,33 +72,47 @@ func (f *traffic) calmIn() time.Duration {
 	return max(0, calm-time.Since(f.last))
 }
 
-// A pacer is a recorder that hands events to another one at a bounded rate, in
-// their order, when no status is being written.
+// A teller takes events, to be written some time. It does not wait.
+type teller interface {
+	// tell tells something of an object; of e only the words need be there.
+	tell(regarding client.Object, e kube.Event)
+}
+
+// A pacer is a teller that writes events at a bounded rate, in their order,
+// when no status is being written.
 type pacer struct {
-	to      events.EventRecorder
+	write   func(context.Context, kube.Event) error
+	scheme  *runtime.Scheme
 	traffic *traffic
 	limit   flowcontrol.RateLimiter
 	// wakeC has a token when waiting may have got longer.
 	wakeC chan struct{}
 
 	mu      sync.Mutex
-	waiting []func()
+	waiting []kube.Event
 }
 
-var _ events.EventRecorder = (*pacer)(nil)
+var _ teller = (*pacer)(nil)
 
-// newPacer returns a pacer, which sends nothing before it is started.
-func newPacer(to events.EventRecorder, f *traffic) *pacer {
-	return &pacer{to: to, traffic: f, limit: flowcontrol.NewTokenBucketRateLimiter(eventRate, eventBurst), wakeC: make(chan struct{}, 1)}
+// newPacer returns a pacer, which writes nothing before it is started.
+func newPacer(write func(context.Context, kube.Event) error, s *runtime.Scheme, f *traffic) *pacer {
+	return &pacer{
+		write: write, scheme: s, traffic: f,
+		limit: flowcontrol.NewTokenBucketRateLimiter(eventRate, eventBurst), wakeC: make(chan struct{}, 1),
+	}
 }
 
-// Eventf implements events.EventRecorder. It may be called by several at once,
-// and does not wait.
-func (p *pacer) Eventf(regarding, related runtime.Object, eventType, reason, action, note string, args ...any) { //nolint:revive // the interface has so many
-	regarding, text := withoutContent(regarding), fmt.Sprintf(note, args...)
+// tell implements teller. It may be called by several at once. The object is
+// not kept: thousands may wait.
+func (p *pacer) tell(regarding client.Object, e kube.Event) {
+	ref, err := reference.GetReference(p.scheme, regarding)
+	if err != nil {
+		panic("assign: event of an object of no kind: " + err.Error())
+	}
+	e.Regarding, e.At = *ref, time.Now()
 	p.mu.Lock()
 	if len(p.waiting) < maxEvents {
-		p.waiting = append(p.waiting, func() { p.to.Eventf(regarding, related, eventType, reason, action, "%s", text) })
+		p.waiting = append(p.waiting, e)
 	}
 	p.mu.Unlock()
 	select {
@@ -98,38 +121,48 @@ func (p *pacer) Eventf(regarding, related runtime.Object, eventType, reason, act
 	}
 }
 
-// withoutContent keeps of a Service only what an event names it by: thousands
-// may wait.
-func withoutContent(obj runtime.Object) runtime.Object {
-	s, ok := obj.(*corev1.Service)
-	if !ok {
-		return obj
-	}
-	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{
-		Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion,
-	}}
-}
-
 // NeedLeaderElection tells the manager to start this in every process.
 func (p *pacer) NeedLeaderElection() bool { return false }
 
-// Start hands events on until ctx ends, and then at once what still waits. It
-// implements manager.Runnable.
+// Start writes events until ctx ends, and then for lastWords, without any
+// pause, what still waits. It implements manager.Runnable.
 func (p *pacer) Start(ctx context.Context) error {
-	for {
-		send := p.next()
-		if send == nil {
+	for tries := 0; ctx.Err() == nil; {
+		e, ok := p.next()
+		if !ok {
 			select {
 			case <-ctx.Done():
-				return nil
 			case <-p.wakeC:
-				continue
 			}
+			continue
 		}
 		// An error means that ctx ends, and that it is time to be quick.
 		_ = p.limit.Wait(ctx)
 		p.awaitCalm(ctx)
-		send()
+		if ctx.Err() != nil {
+			break
+		}
+		if tries++; p.write(ctx, e) != nil && tries < eventTries {
+			pause(ctx, eventRetry)
+			continue
+		}
+		p.done()
+		tries = 0
+	}
+	p.flush(context.WithoutCancel(ctx))
+	return nil
+}
+
+// flush writes what waits, as far as it gets in lastWords.
+func (p *pacer) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	for {
+		e, ok := p.next()
+		if !ok || ctx.Err() != nil || p.write(ctx, e) != nil {
+			return
+		}
+		p.done()
 	}
 }
 
@@ -144,16 +177,21 @@ func (p *pacer) awaitCalm(ctx context.Context) {
 	}
 }
 
-// next returns the event that has waited longest, or nil.
-func (p *pacer) next() func() {
+// next returns the event that has waited longest, if there is one.
+func (p *pacer) next() (kube.Event, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.waiting) == 0 {
 		p.waiting = nil // let go of what a burst needed
-		return nil
+		return kube.Event{}, false
 	}
-	send := p.waiting[0]
-	p.waiting[0] = nil
+	return p.waiting[0], true
+}
+
+// done takes off the event that next returned.
+func (p *pacer) done() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting[0] = kube.Event{}
 	p.waiting = p.waiting[1:]
-	return send
 }

@@ -2,6 +2,7 @@ package assign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -10,24 +11,39 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/heraldlb/herald/internal/kube"
 )
 
-// told is a recorder that remembers what it was told, and when.
+// told takes events as an API server would, and remembers when.
 type told struct {
 	mu    sync.Mutex
 	notes []string
 	times []time.Time
-	bare  bool
+	of    corev1.ObjectReference
+	// away makes every write fail.
+	away bool
+	asks int
 }
 
-func (r *told) Eventf(regarding, _ runtime.Object, _, _, _, note string, args ...any) {
+func (r *told) write(_ context.Context, e kube.Event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.notes = append(r.notes, fmt.Sprintf(note, args...))
+	r.asks++
+	if r.away {
+		return errors.New("away")
+	}
+	r.notes = append(r.notes, e.Note)
 	r.times = append(r.times, time.Now())
-	s := regarding.(*corev1.Service)
-	r.bare = s.Name == "web" && s.Spec.Type == ""
+	r.of = e.Regarding
+	return nil
+}
+
+// setAway makes every write fail from now on, or none.
+func (r *told) setAway(away bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away = away
 }
 
 // count returns how many events were told.
@@ -44,7 +60,7 @@ func TestPacer(t *testing.T) {
 		const n = eventBurst + 5*eventRate
 		ctx, cancel := context.WithCancel(t.Context())
 		to := &told{}
-		p := newPacer(to, &traffic{})
+		p := newPacer(to.write, kube.Scheme(), &traffic{})
 		endedC := make(chan error, 1)
 		go func() { endedC <- p.Start(ctx) }()
 		web := &corev1.Service{ObjectMeta: objectMeta("default", "web"), Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer}}
@@ -52,7 +68,7 @@ func TestPacer(t *testing.T) {
 		var want []string
 		for i := range n {
 			want = append(want, fmt.Sprintf("100%% of %d", i))
-			p.Eventf(web, nil, corev1.EventTypeNormal, eventAssigned, "Assign", "%s", want[i])
+			p.tell(web, kube.Event{Note: want[i]})
 		}
 		synctest.Wait()
 		if got := to.count(); got != eventBurst {
@@ -73,8 +89,8 @@ func TestPacer(t *testing.T) {
 		if last := to.times[n-1].Sub(began); last > 3100*time.Millisecond {
 			t.Errorf("last event after %v", last)
 		}
-		if !to.bare {
-			t.Error("the event held the whole Service, or named another")
+		if want := (corev1.ObjectReference{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "web"}); to.of != want {
+			t.Errorf("told of %+v, want %+v", to.of, want)
 		}
 	})
 }
@@ -85,10 +101,10 @@ func TestPacerGivesWay(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var busy traffic
 		to := &told{}
-		p := newPacer(to, &busy)
+		p := newPacer(to.write, kube.Scheme(), &busy)
 		endedC := make(chan error, 1)
 		go func() { endedC <- p.Start(ctx) }()
-		tell := func() { p.Eventf(&corev1.Service{}, nil, corev1.EventTypeNormal, eventAssigned, "Assign", "x") }
+		tell := func() { p.tell(&corev1.Service{}, kube.Event{Note: "x"}) }
 		want := func(when string, n int) {
 			t.Helper()
 			synctest.Wait()
@@ -123,11 +139,39 @@ func TestPacerGivesWay(t *testing.T) {
 	})
 }
 
+// Events wait for an API server that is away, in their order, but one that it
+// never takes does not keep the others for ever.
+func TestPacerRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		to := &told{away: true}
+		p := newPacer(to.write, kube.Scheme(), &traffic{})
+		endedC := make(chan error, 1)
+		go func() { endedC <- p.Start(ctx) }()
+		for _, note := range []string{"first", "second", "third"} {
+			p.tell(&corev1.Service{}, kube.Event{Note: note})
+		}
+		<-time.After(eventTries * eventRetry) // the first is given up
+		to.setAway(false)
+		<-time.After(2 * eventRetry)
+		synctest.Wait()
+		if want := []string{"second", "third"}; !slices.Equal(to.notes, want) {
+			t.Errorf("told %v, want %v", to.notes, want)
+		}
+		to.setAway(true)
+		p.tell(&corev1.Service{}, kube.Event{Note: "last"})
+		cancel()
+		if err := <-endedC; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // More events than may wait are not kept.
 func TestPacerIsBounded(t *testing.T) {
-	p := newPacer(&told{}, &traffic{})
+	p := newPacer((&told{}).write, kube.Scheme(), &traffic{})
 	for range maxEvents + 10 {
-		p.Eventf(&corev1.Service{}, nil, corev1.EventTypeNormal, eventAssigned, "Assign", "x")
+		p.tell(&corev1.Service{}, kube.Event{Note: "x"})
 	}
 	if got := len(p.waiting); got != maxEvents {
 		t.Errorf("%d events wait, want %d", got, maxEvents)

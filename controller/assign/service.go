@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/heraldlb/herald/internal/kube"
 )
 
 // conflictRetry is how long to wait for the cache after a write came too late.
@@ -61,7 +63,7 @@ func (a *assigner) reconcileService(ctx context.Context, key client.ObjectKey) (
 // tellContest tells that somebody else writes a Service's status too.
 func (a *assigner) tellContest(s *corev1.Service) {
 	const note = "something else keeps rewriting the status of this Service: is there another load balancer that handles it?"
-	a.events.Eventf(s, nil, corev1.EventTypeWarning, eventContested, "Assign", note)
+	a.events.tell(s, kube.Event{Type: corev1.EventTypeWarning, Reason: eventContested, Action: "Assign", Note: note})
 	_ = level.Warn(a.logger).Log("msg", "status rewritten by others", "service", client.ObjectKeyFromObject(s).String())
 }
 
@@ -118,7 +120,9 @@ func (a *assigner) disown(ctx context.Context, t *term, s *corev1.Service) (reco
 		a.forget(t, key)
 	} else if had := a.forget(t, key); len(had) > 0 { // the API server has cleaned it
 		a.logReleased(key, had)
-		a.events.Eventf(s, nil, corev1.EventTypeNormal, eventReleased, "Assign", "%s", releasedNote(had))
+		a.events.tell(s, kube.Event{
+			Type: corev1.EventTypeNormal, Reason: eventReleased, Action: "Assign", Note: releasedNote(had),
+		})
 	}
 	return reconcile.Result{}, nil
 }
@@ -160,7 +164,7 @@ func (a *assigner) write(ctx context.Context, t *term, s *corev1.Service, c *cha
 		t.wrote(newRequest(written), out, a.now())
 	}
 	if c.reason != "" {
-		a.events.Eventf(s, nil, c.eventType, c.reason, "Assign", "%s", c.note)
+		a.events.tell(s, kube.Event{Type: c.eventType, Reason: c.reason, Action: "Assign", Note: c.note})
 		a.logChange(s, c)
 	}
 	return reconcile.Result{}, nil

@@ -53,7 +53,7 @@ func Add(mgr manager.Manager, o Options) error {
 		metrics:   newMetrics(o.Registerer),
 		now:       time.Now,
 	}
-	told := newPacer(mgr.GetEventRecorder(recorder), &a.traffic)
+	told := newPacer(kube.NewEvents(a.client, recorder, o.Logger).Write, mgr.GetScheme(), &a.traffic)
 	a.events = told
 	o.Registerer.MustRegister(newCollector(a))
 	kinds := append(kube.ConfigKinds(), &corev1.Service{}, &corev1.Namespace{})

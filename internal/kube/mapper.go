@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/rest"
 
@@ -21,6 +22,7 @@ func Mapper() meta.RESTMapper {
 		m.Add(core.WithKind(kind), meta.RESTScopeNamespace)
 	}
 	m.Add(discovery.WithKind("EndpointSlice"), meta.RESTScopeNamespace)
+	m.Add(eventsv1.SchemeGroupVersion.WithKind("Event"), meta.RESTScopeNamespace)
 	for _, kind := range []string{"Node", "Namespace"} {
 		m.Add(core.WithKind(kind), meta.RESTScopeRoot)
 	}

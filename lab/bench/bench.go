@@ -23,7 +23,9 @@ type bench struct {
 	lab   *lab
 	o     options
 	audit *auditLog
-	// apiServer is the process id of the API server.
+	// daemons are the process ids of the cluster's own programs by their names,
+	// and apiServer that of the API server.
+	daemons   map[string][]int
 	apiServer int
 	// ours tracks the Services that Herald handles, bare those of the loop.
 	ours, bare *tracker
@@ -39,7 +41,7 @@ func newBench(ctx context.Context, l *lab, o options) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{lab: l, o: o, table: &table{title: fmt.Sprintf(
+	b := &bench{lab: l, o: o, daemons: st.pids(), table: &table{title: fmt.Sprintf(
 		"Herald with %d Services; 3 nodes on one machine of %d CPUs; wanted is said of the median", o.services, runtime.NumCPU())}}
 	if b.apiServer, err = st.pid("kube-apiserver"); err != nil {
 		return nil, err

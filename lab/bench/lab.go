@@ -104,6 +104,17 @@ func (s labStatus) pid(name string) (int, error) {
 	return 0, fmt.Errorf("lab status: no process %s", name)
 }
 
+// pids returns the process ids of all daemons, by the names of their programs.
+func (s labStatus) pids() map[string][]int {
+	out := map[string][]int{}
+	for _, h := range s.Hosts {
+		for _, p := range h.Processes {
+			out[p.Name] = append(out[p.Name], p.PID)
+		}
+	}
+	return out
+}
+
 // ticksPerSecond is the unit of the times in /proc/PID/stat (proc(5)); it is
 // the same on every architecture that Linux runs Go on.
 const ticksPerSecond = 100

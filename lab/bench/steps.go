@@ -116,39 +116,72 @@ func (b *bench) compare(ctx context.Context) error {
 		return err
 	}
 	var bare, ours, ratio []float64
+	var bareCPU, oursCPU []cpuTimes
 	written := tally{}
 	for i := range b.o.runs {
-		if err := b.withdraw(ctx, n); err != nil {
-			return err
-		}
-		x, err := b.patchAll(ctx, i)
+		c, err := b.compareOnce(ctx, n, i)
 		if err != nil {
 			return err
 		}
-		before, err := b.quiet(ctx)
-		if err != nil {
-			return err
-		}
-		y, err := b.assignAll(ctx, n)
-		if err != nil {
-			return err
-		}
-		after, err := b.quiet(ctx)
-		if err != nil {
-			return err
-		}
-		for w, k := range after.minus(before) {
+		progress("run %d: bare %v, Herald %v", i+1, c.bare, c.ours)
+		bare, ours, ratio = append(bare, c.bare.Seconds()), append(ours, c.ours.Seconds()), append(ratio, c.ours.Seconds()/c.bare.Seconds())
+		bareCPU, oursCPU = append(bareCPU, c.bareCPU), append(oursCPU, c.oursCPU)
+		for w, k := range c.written {
 			written[w] += k
 		}
-		progress("run %d: bare %v, Herald %v", i+1, x, y)
-		bare, ours, ratio = append(bare, x.Seconds()), append(ours, y.Seconds()), append(ratio, y.Seconds()/x.Seconds())
 	}
 	b.table.section(fmt.Sprintf("%d pending Services get a pool, beside a loop that only patches as many statuses", n))
 	b.table.add(fmt.Sprintf("bare loop, %d at a time", writers), "s", nothing, bare...)
 	b.table.add("pool created to all assigned", "s", nothing, ours...)
 	b.table.add("ratio", "", maxRatio, ratio...)
 	b.tellWrites("a Service", written, n*b.o.runs)
+	b.tellCPU("while the bare loop ran", bareCPU)
+	b.tellCPU("until Herald had assigned all", oursCPU)
 	return b.usage(ctx, fmt.Sprintf("%d assigned, and %d of another class", n, n))
+}
+
+// A comparison is one run of the bare loop and one of Herald.
+type comparison struct {
+	bare, ours       time.Duration
+	bareCPU, oursCPU cpuTimes
+	written          tally
+}
+
+// compareOnce makes n Services wait, runs the bare loop, and gives the Services
+// a pool.
+func (b *bench) compareOnce(ctx context.Context, n, run int) (c comparison, err error) {
+	if err = b.withdraw(ctx, n); err != nil {
+		return c, err
+	}
+	c.bare, c.bareCPU, err = b.using(ctx, func() (time.Duration, error) { return b.patchAll(ctx, run) })
+	if err != nil {
+		return c, err
+	}
+	before, err := b.quiet(ctx)
+	if err != nil {
+		return c, err
+	}
+	c.ours, c.oursCPU, err = b.using(ctx, func() (time.Duration, error) { return b.assignAll(ctx, n) })
+	if err != nil {
+		return c, err
+	}
+	after, err := b.quiet(ctx)
+	c.written = after.minus(before)
+	return c, err
+}
+
+// using does something, and returns what every program used meanwhile.
+func (b *bench) using(ctx context.Context, do func() (time.Duration, error)) (time.Duration, cpuTimes, error) {
+	before, err := b.cpu(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	d, err := do()
+	if err != nil {
+		return 0, nil, err
+	}
+	after, err := b.cpu(ctx)
+	return d, after.minus(before), err
 }
 
 // withdraw takes the pool away until n Services wait for one.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/heraldlb/herald/lab/image"
@@ -80,19 +81,11 @@ func (c *Cluster) install(ctx context.Context, o state.Options) error {
 		return nil
 	}
 	c.Report("installing packages: %s", strings.Join(missing, " "))
-	const policy = "/usr/sbin/policy-rc.d"
-	if _, err := os.Stat(policy); errors.Is(err, os.ErrNotExist) {
-		if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
-			return err
-		}
-		defer func() { _ = os.Remove(policy) }() // it was not there before
-	}
-	for _, args := range [][]string{{"update", "-q"}, append([]string{"install", "-q", "-y", "--no-install-recommends"}, missing...)} {
-		cmd := exec.CommandContext(ctx, "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("apt-get %s: %w: %s", strings.Join(args, " "), err, out)
-		}
+	cmd := exec.CommandContext(ctx, filepath.Join(c.Root, "internal", "tools", "packages.sh"), missing...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // so that it cleans up
+	cmd.WaitDelay = time.Minute
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("install packages %s: %w: %s", strings.Join(missing, " "), err, out)
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ const (
 	baseline = time.Second
 	// forever is longer than anything is watched.
 	forever = 10 * time.Minute
+	// failures is how many runs of a fault may fail before it is given up.
+	failures = 2
 )
 
 // A fault is something that happens to the node that announces an address.
@@ -48,14 +50,21 @@ func (r *run) fault(ctx context.Context, f fault) error {
 	}
 	addrs := steady(networks)
 	tolls := make([]toll, len(addrs))
-	var err error
-	for i := 0; i < r.o.runs && err == nil; i++ {
-		if err = r.strikeOnce(ctx, f, addrs, tolls); err != nil {
-			err = fmt.Errorf("run %d: %w", i+1, err)
+	var errs []error
+	for i := 0; i < r.o.runs && len(errs) < failures; i++ {
+		err := r.strikeOnce(ctx, f, addrs, tolls)
+		if err == nil {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("run %d: %w", i+1, err))
+		progress("%v", err)
+		if err := r.repair(ctx); err != nil {
+			errs = append(errs, err)
+			break
 		}
 	}
 	r.tell(f, addrs, tolls)
-	return err
+	return errors.Join(errs...)
 }
 
 // tell adds what was noticed of a fault to the table.

@@ -24,6 +24,13 @@ func (r *run) members(ctx context.Context) error {
 		return err
 	}
 	var come, gone, own []float64
+	none := figures.AtMost(0)
+	r.table.Part(fmt.Sprintf("a 4th node; %d addresses, and %d more while it is there", 2*held, 2*more))
+	defer func() {
+		r.add(figures.Figure{Name: "it joins: addresses that move", Samples: come, Most: none})
+		r.add(figures.Figure{Name: "it leaves, hard: addresses of others that move", Samples: gone, Most: none})
+		r.add(figures.Figure{Name: "it leaves, hard: addresses that it had", Samples: own})
+	}()
 	for range r.o.runs {
 		m, err := r.comeAndGo(ctx)
 		if err != nil {
@@ -31,11 +38,6 @@ func (r *run) members(ctx context.Context) error {
 		}
 		come, gone, own = append(come, float64(m.come)), append(gone, float64(m.gone)), append(own, float64(m.own))
 	}
-	none := figures.AtMost(0)
-	r.table.Part(fmt.Sprintf("a 4th node; %d addresses, and %d more while it is there", 2*held, 2*more))
-	r.add(figures.Figure{Name: "it joins: addresses that move", Samples: come, Most: none})
-	r.add(figures.Figure{Name: "it leaves, hard: addresses of others that move", Samples: gone, Most: none})
-	r.add(figures.Figure{Name: "it leaves, hard: addresses that it had", Samples: own})
 	return nil
 }
 

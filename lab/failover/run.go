@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -19,8 +20,8 @@ import (
 const (
 	// look is how often a condition is looked at that nothing is timed by.
 	look = 100 * time.Millisecond
-	// tooLong is how long anything may take before the run is given up.
-	tooLong = 10 * time.Minute
+	// tooLong is how long anything may take before a step is given up.
+	tooLong = 5 * time.Minute
 )
 
 // A run measures one lab.
@@ -107,21 +108,34 @@ func newRun(ctx context.Context, l *drive.Lab, o options) (*run, error) {
 	return r, nil
 }
 
-// measure measures what was asked for.
+// measure measures what was asked for. A step that fails does not keep the
+// others from being measured, unless the lab is beyond repair.
 func (r *run) measure(ctx context.Context) error {
 	if err := r.setUp(ctx); err != nil {
 		return err
 	}
+	var errs []error
 	for _, s := range allSteps() {
 		if !slices.Contains(r.o.steps, s.name) {
 			continue
 		}
 		progress("%s", s.name)
-		if err := s.run(r, ctx); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+		began := time.Now()
+		err := s.run(r, ctx)
+		progress("%s took %.0f s", s.name, time.Since(began).Seconds())
+		if err == nil {
+			continue
+		}
+		err = fmt.Errorf("%s: %w", s.name, err)
+		progress("%v", err)
+		r.table.Note(err.Error())
+		errs = append(errs, err)
+		if err := r.repair(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("repair: %w", err))
+			break
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // add adds a figure to the table, and prints it as progress.

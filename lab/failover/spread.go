@@ -50,17 +50,27 @@ func (r *run) spread(ctx context.Context) error {
 			if most, ok := wanted[n]; ok {
 				f.Most = &most
 			}
-			for range runs {
-				share, err := r.spreadOnce(ctx, n, fam)
-				if err != nil {
-					return err
-				}
-				f.Samples = append(f.Samples, share)
+			var err error
+			f.Samples, err = r.spreadOften(ctx, runs, n, fam)
+			if r.add(f); err != nil {
+				return err
 			}
-			r.add(f)
 		}
 	}
 	return r.setUp(ctx)
+}
+
+// spreadOften measures a spread as often as runs says.
+func (r *run) spreadOften(ctx context.Context, runs, n int, fam corev1.IPFamily) ([]float64, error) {
+	var shares []float64
+	for range runs {
+		share, err := r.spreadOnce(ctx, n, fam)
+		if err != nil {
+			return shares, err
+		}
+		shares = append(shares, share)
+	}
+	return shares, nil
 }
 
 // spreadOnce gives n Services addresses that nobody ever had, and returns how

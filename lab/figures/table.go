@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -30,10 +31,11 @@ type Table struct {
 	parts []part
 }
 
-// A part is figures below one headline.
+// A part is figures below one headline, and what else is to be said of them.
 type part struct {
 	title   string
 	figures []Figure
+	notes   []string
 }
 
 // Part begins a part.
@@ -41,11 +43,22 @@ func (t *Table) Part(title string) { t.parts = append(t.parts, part{title: title
 
 // Add adds figures to the last part.
 func (t *Table) Add(figures ...Figure) {
+	last := t.last()
+	last.figures = append(last.figures, figures...)
+}
+
+// Note adds a remark to the last part, such as why something is missing.
+func (t *Table) Note(text string) {
+	last := t.last()
+	last.notes = append(last.notes, text)
+}
+
+// last returns the last part.
+func (t *Table) last() *part {
 	if len(t.parts) == 0 {
 		t.Part("")
 	}
-	last := &t.parts[len(t.parts)-1]
-	last.figures = append(last.figures, figures...)
+	return &t.parts[len(t.parts)-1]
 }
 
 // Write writes the table as text.
@@ -62,6 +75,9 @@ func (t *Table) Write(w io.Writer) error {
 		fmt.Fprintf(tw, "\n%s\n%-*s\tn\tmedian\tmin\tmax\tunit\twanted\t\t\n", p.title, width, "")
 		for _, f := range p.figures {
 			fmt.Fprintf(tw, "%-*s\t%s\n", width, "  "+f.Name, f.columns())
+		}
+		for _, note := range p.notes {
+			fmt.Fprintf(tw, "  %s\n", strings.ReplaceAll(note, "\n", "\n  "))
 		}
 	}
 	return tw.Flush()

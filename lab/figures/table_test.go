@@ -20,6 +20,7 @@ func TestTable(t *testing.T) {
 	tab.Add(
 		figures.Figure{Name: "plain", Unit: "s", Samples: []float64{7}},
 		figures.Figure{Name: "never", Unit: "s", Most: figures.AtMost(0)})
+	tab.Note("it broke")
 	var b strings.Builder
 	if err := tab.Write(&b); err != nil {
 		t.Fatal(err)
@@ -33,7 +34,7 @@ func TestTable(t *testing.T) {
 	want := []string{
 		"all of it",
 		"first", "n median min max unit wanted", "good 3 20 10 30 ms <= 20 met", "bad 2 2.50 2 3 <= 1 MISSED",
-		"second", "n median min max unit wanted", "plain 1 7 7 7 s", "never 0 s <= 0 not measured",
+		"second", "n median min max unit wanted", "plain 1 7 7 7 s", "never 0 s <= 0 not measured", "it broke",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,26 +44,15 @@ func crowd(t testing.TB, n int, p Profile) (managers [2]*Manager) {
 		return netip.AddrFrom4([4]byte{198, 18 + byte(side), byte(i / 250), byte(1 + i%250)})
 	}
 	for s := range managers {
-		w.must(w.sides[s], func() error {
-			link, err := netlink.LinkByName("e0")
-			if err != nil {
-				return err
-			}
-			for i := range n {
-				a, err := netlink.ParseAddr(side(s, i).String() + "/15")
-				if err != nil {
-					return err
-				}
-				if err := netlink.AddrAdd(link, a); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		var addrs []netip.Prefix
+		for i := range n {
+			addrs = append(addrs, netip.PrefixFrom(side(s, i), 15))
+		}
+		w.sides[s].Address(t, "e0", addrs...)
 		managers[s] = New(Config{})
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
-		go func() { done <- w.sides[s].do(func() error { return managers[s].Start(ctx) }) }()
+		go func() { done <- w.sides[s].Do(func() error { return managers[s].Start(ctx) }) }()
 		t.Cleanup(func() { cancel(); <-done })
 	}
 	for s, m := range managers {

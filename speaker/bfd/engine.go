@@ -70,7 +70,9 @@ func (e *engine) run(ctx context.Context) error {
 			return nil
 		case r := <-e.requests:
 			e.look()
-			r.done <- r.run(e)
+			err := r.run(e)
+			e.publish() // the caller may look at once
+			r.done <- err
 			e.stalls.note(time.Now(), time.Since(e.woke))
 			e.collect() // that took its time
 		case <-e.comeC:

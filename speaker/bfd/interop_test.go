@@ -1,19 +1,15 @@
 package bfd
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/heraldlb/herald/internal/netnstest"
 )
 
 // A foreign is another implementation of BFD, on host 1.
@@ -41,13 +37,18 @@ var kinds = []struct {
 	{name: "IPv6 multihop", kind: 1, multihop: true},
 }
 
-func TestFRR(t *testing.T)  { interop(t, func(d daemons) foreign { return &frr{daemons: d} }) }
-func TestBIRD(t *testing.T) { interop(t, func(d daemons) foreign { return &bird{daemons: d} }) }
+func TestFRR(t *testing.T) {
+	interop(t, func(t *testing.T, n *netnstest.Namespace) foreign { return &frr{netnstest.NewFRR(t, n)} })
+}
+
+func TestBIRD(t *testing.T) {
+	interop(t, func(t *testing.T, n *netnstest.Namespace) foreign { return &bird{netnstest.NewBIRD(t, n)} })
+}
 
 // interop plays sessions of all kinds with another implementation: they come
 // up once, agree on timers, follow changes of either side without a flap, and
 // find out when the other one is killed; it hears when we end them.
-func interop(t *testing.T, other func(d daemons) foreign) {
+func interop(t *testing.T, other func(t *testing.T, n *netnstest.Namespace) foreign) {
 	theirs := Profile{Transmit: 50 * ms, Receive: 50 * ms, Multiplier: 3}
 	tests := []struct {
 		name          string
@@ -63,7 +64,7 @@ func interop(t *testing.T, other func(d daemons) foreign) {
 			w := newVethWire(t)
 			p := theirs
 			p.Passive = tt.passiveTheirs
-			g := &game{t: t, theirs: p, foreign: other(daemons{t: t, ns: w.sides[1], dir: openDir(t)})}
+			g := &game{t: t, theirs: p, foreign: other(t, w.sides[1])}
 			m, in := w.manager(t, 0, Config{})
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -189,117 +190,11 @@ func (g *game) poll(what string, ok func() bool) {
 	}
 }
 
-// daemons are programs in a namespace.
-type daemons struct {
-	t       *testing.T
-	ns      *netns
-	dir     string
-	running []*exec.Cmd
-}
+// frr is FRR's bfdd.
+type frr struct{ *netnstest.FRR }
 
-// openDir returns a directory that a daemon without privileges can reach.
-func openDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "bfd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// run starts a program, or skips the test if there is none.
-func (d *daemons) run(name string, args ...string) {
-	d.t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		d.t.Skipf("needs %s", name)
-	}
-	// FRR's daemons keep files in /var/tmp, whatever they are told.
-	args = append([]string{"--mount", "--", "sh", "-c", `mount -t tmpfs bfd /var/tmp && exec "$0" "$@"`, name}, args...)
-	cmd := exec.Command("unshare", args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := d.ns.do(cmd.Start); err != nil {
-		d.t.Fatal(err)
-	}
-	d.running = append(d.running, cmd)
-	d.t.Cleanup(func() {
-		if d.t.Failed() {
-			d.t.Logf("%s:\n%s", name, out.String())
-		}
-	})
-}
-
-func (d *daemons) kill() {
-	for _, cmd := range d.running {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	d.running = nil
-}
-
-// ask runs a command in the namespace and returns what it says.
-func (d *daemons) ask(name string, args ...string) []byte {
-	d.t.Helper()
-	var out []byte
-	_ = d.ns.do(func() (err error) {
-		out, err = exec.Command(name, args...).CombinedOutput()
-		return err
-	})
-	return out
-}
-
-// file writes a file and returns its path.
-func (d *daemons) file(name, text string) string {
-	d.t.Helper()
-	path := filepath.Join(d.dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		d.t.Fatal(err)
-	}
-	return path
-}
-
-// frr is FRR's bfdd, with the zebra that tells it of interfaces.
-type frr struct{ daemons }
-
-func (f *frr) start(p Profile) {
-	f.t.Helper()
-	u, err := user.Lookup("frr")
-	if err != nil {
-		f.t.Skip("needs FRR")
-	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	if err := os.Chown(f.dir, uid, gid); err != nil {
-		f.t.Fatal(err)
-	}
-	conf := f.file("frr.conf", strings.Join(f.config(p), "\n")+"\n")
-	for _, name := range []string{"zebra", "bfdd"} {
-		args := []string{
-			"-f", conf, "-i", filepath.Join(f.dir, name+".pid"), "--vty_socket", f.dir,
-			"-z", filepath.Join(f.dir, "zserv.api"), "-P", "0",
-		}
-		if name == "bfdd" {
-			args = append(args, "--bfdctl", filepath.Join(f.dir, "bfdd.sock"))
-		}
-		f.run("/usr/lib/frr/"+name, args...)
-		for deadline := time.Now().Add(10 * time.Second); ; pass(20 * ms) {
-			if _, err := os.Stat(filepath.Join(f.dir, name+".vty")); err == nil || time.Now().After(deadline) {
-				break
-			}
-		}
-	}
-}
-
-func (f *frr) kill() {
-	f.daemons.kill()
-	for _, name := range []string{"zebra.vty", "bfdd.vty", "bfdd.sock", "zserv.api"} {
-		_ = os.Remove(filepath.Join(f.dir, name))
-	}
-}
+func (f *frr) start(p Profile) { f.Start(strings.Join(f.config(p), "\n")+"\n", "bfdd") }
+func (f *frr) kill()           { f.Kill() }
 
 // config returns the lines of a configuration.
 func (f *frr) config(p Profile) []string {
@@ -326,18 +221,12 @@ func frrPeer(remote, local netip.Addr, multihop bool) string {
 }
 
 func (f *frr) change(p Profile) {
-	args := []string{"--vty_socket", f.dir, "-c", "configure terminal"}
-	for _, line := range f.config(p)[1:] {
-		args = append(args, "-c", line)
-	}
-	if out := f.ask("vtysh", args...); len(out) > 0 {
-		f.t.Logf("vtysh: %s", out)
-	}
+	f.Vtysh(append([]string{"configure terminal"}, f.config(p)[1:]...)...)
 }
 
 func (f *frr) up() int {
 	var peers []struct{ Status string }
-	_ = json.Unmarshal(f.ask("vtysh", "--vty_socket", f.dir, "-c", "show bfd peers json"), &peers)
+	_ = json.Unmarshal(f.Vtysh("show bfd peers json"), &peers)
 	n := 0
 	for _, p := range peers {
 		n += bit(p.Status == "up")
@@ -346,15 +235,13 @@ func (f *frr) up() int {
 }
 
 // bird is BIRD 2.
-type bird struct{ daemons }
+type bird struct{ *netnstest.BIRD }
 
-func (b *bird) start(p Profile) {
-	b.t.Helper()
-	b.run("bird", "-f", "-c", b.config(p), "-s", filepath.Join(b.dir, "bird.ctl"), "-P", filepath.Join(b.dir, "bird.pid"))
-}
+func (b *bird) start(p Profile)  { b.Start(b.config(p)) }
+func (b *bird) change(p Profile) { b.Configure(b.config(p)) }
+func (b *bird) kill()            { b.Kill() }
 
 func (b *bird) config(p Profile) string {
-	b.t.Helper()
 	passive := ""
 	if p.Passive {
 		passive = "passive;"
@@ -373,14 +260,9 @@ func (b *bird) config(p Profile) string {
 		}
 	}
 	s.WriteString("}\n")
-	return b.file("bird.conf", s.String())
-}
-
-func (b *bird) change(p Profile) {
-	b.config(p)
-	b.ask("birdc", "-s", filepath.Join(b.dir, "bird.ctl"), "configure")
+	return s.String()
 }
 
 func (b *bird) up() int {
-	return strings.Count(string(b.ask("birdc", "-s", filepath.Join(b.dir, "bird.ctl"), "show", "bfd", "sessions")), " Up ")
+	return strings.Count(string(b.Birdc("show", "bfd", "sessions")), " Up ")
 }

@@ -370,6 +370,20 @@ func TestPortTaken(t *testing.T) {
 	})
 }
 
+// Law: when Set returns, Status is of the sessions that it set.
+func TestStatusAfterSet(t *testing.T) {
+	onWire(t, func(t *testing.T, r *rig) {
+		for range 500 {
+			for _, want := range [][]Session{{r.to(0, 0, quick)}, nil} {
+				r.set(0, want...)
+				if got := r.managers[0].Status(); len(got) != len(want) {
+					t.Fatalf("%d sessions, want %d", len(got), len(want))
+				}
+			}
+		}
+	})
+}
+
 // Wrong sessions are errors, and the others are served.
 func TestWrongSessions(t *testing.T) {
 	onWire(t, func(t *testing.T, r *rig) {

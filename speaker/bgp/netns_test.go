@@ -134,7 +134,7 @@ func TestHostLocal(t *testing.T) {
 			return fmt.Errorf("bound to a device: %v, error %w", got, err)
 		}
 		if _, err = (host{}).local(addr("192.0.2.254"), "nowhere"); err == nil || !strings.Contains(err.Error(), "no such device") {
-			return fmt.Errorf("no such vrf: %v", err)
+			return fmt.Errorf("no such vrf: error %w", err)
 		}
 		return nil
 	})

@@ -81,6 +81,8 @@ func selector(tb testing.TB, s string) v1beta1.LabelSelector {
 //
 //	pool NAME RANGE...
 //	l2 NAME [pools=A,B] [services=SELECTOR]... [nodes=SELECTOR]... [prefer=WEIGHT:SELECTOR]... [interfaces=GLOB,GLOB] [failback]
+//	bgp NAME [pools=A,B] [services=SELECTOR]... [nodes=SELECTOR]... [peers=A,B] [length=N] [length6=N] [localpref=N] [med=N] [prepend=N] [communities=A,B]
+//	peer NAME ADDRESS|INTERFACE [nodes=SELECTOR]... [vrf=NAME]
 //	node NAME [KEY=VALUE]... [unavailable=REASON] [dead] [leaving] [absent] [up=LINK:PREFIX,PREFIX]... [down=LINK]... [nolinks]
 //	service KEY ADDRESS,ADDRESS [local] [KEY=VALUE]... [on=NODE,NODE]
 //	expect SPEAKERS
@@ -122,6 +124,10 @@ func (s script) cluster(tb testing.TB) cluster {
 			o.Pools = append(o.Pools, newPool(name, args...))
 		case "l2":
 			o.L2Advertisements = append(o.L2Advertisements, parseL2(tb, name, args))
+		case "bgp":
+			o.BGPAdvertisements = append(o.BGPAdvertisements, parseBGP(tb, name, args))
+		case "peer":
+			o.Peers = append(o.Peers, parsePeer(tb, name, args))
 		case "node":
 			c.addNode(tb, name, args)
 		case "service":
@@ -275,5 +281,6 @@ func render(s desired.State) string {
 		}
 		fmt.Fprintf(&b, "  declines %s %v by %v: %v%s\n", d.Service, d.Address, d.Protocol, d.Reason, holder)
 	}
+	b.WriteString(renderBGP(s.BGP))
 	return cmp.Or(b.String(), "  nothing\n")
 }

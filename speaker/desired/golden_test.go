@@ -104,7 +104,7 @@ func computeTwice(t *testing.T, c *desired.Computer, in desired.Input) desired.S
 	t.Helper()
 	fresh := c.Aside()
 	want, got := fresh.Compute(in), c.Compute(in)
-	if diff := gocmp.Diff(want, got, gocmp.Comparer(sameAddr)); diff != "" {
+	if diff := gocmp.Diff(want, got, byValue); diff != "" {
 		t.Fatalf("%s: remembered is not fresh (-fresh +remembered):\n%s", in.Node, diff)
 	}
 	if !c.Remembers(fresh) {

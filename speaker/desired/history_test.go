@@ -199,7 +199,7 @@ func TestSpreadOfHistories(t *testing.T) {
 			}
 		}
 		c.alive["n1"], c.leaving = true, nil
-		if diff := gocmp.Diff(after, holders(t, c, oneByOne.settle(t, c)), gocmp.Comparer(sameAddr)); diff != "" {
+		if diff := gocmp.Diff(after, holders(t, c, oneByOne.settle(t, c)), byValue); diff != "" {
 			t.Errorf("n1 %s and came back (-before +after):\n%s", how, diff)
 		}
 		oneByOne = &town{computers: map[string]*desired.Computer{}}
@@ -221,7 +221,7 @@ func TestFailback(t *testing.T) {
 		}
 	}
 	c.alive["n2"] = true
-	if diff := gocmp.Diff(before, holders(t, c, town.settle(t, c)), gocmp.Comparer(sameAddr)); diff != "" {
+	if diff := gocmp.Diff(before, holders(t, c, town.settle(t, c)), byValue); diff != "" {
 		t.Errorf("n2 came back (-before +after):\n%s", diff)
 	}
 }
@@ -271,7 +271,7 @@ func TestWeakIsInherited(t *testing.T) {
 			got[claim.Address] = desired.Claim{Epoch: claim.Epoch, Weak: claim.Weak}
 		}
 	}
-	if diff := gocmp.Diff(want, got, gocmp.Comparer(sameAddr)); diff != "" {
+	if diff := gocmp.Diff(want, got, byValue); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

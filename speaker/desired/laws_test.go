@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/heraldlb/herald/config"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
@@ -16,6 +18,13 @@ import (
 const rounds = 150
 
 func sameAddr(a, b netip.Addr) bool { return a == b }
+
+// byValue compares what cmp cannot look into. Peers are those of the Config.
+var byValue = gocmp.Options{
+	gocmp.Comparer(sameAddr),
+	gocmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	gocmp.Comparer(func(a, b *config.Peer) bool { return a == b }),
+}
 
 // elected returns the holder of each address that is announced, and fails when
 // there are two.
@@ -60,10 +69,31 @@ func TestStateIsThatOfTheModel(t *testing.T) {
 		holders := elected(t, c)
 		for _, node := range c.speakers {
 			want, got := model(c.input(node), holders), desired.Compute(c.input(node))
-			if diff := gocmp.Diff(want, got, gocmp.Comparer(sameAddr)); diff != "" {
+			if diff := gocmp.Diff(want, got, byValue); diff != "" {
 				t.Fatalf("%s (-model +got):\n%s\n%s", node, diff, c.describe())
 			}
 		}
+	}
+}
+
+// What a starting speaker says by BGP is what it says when it has learned the
+// claims.
+func TestComputeBGP(t *testing.T) {
+	w := world{Rand: newRandom(t), t: t}
+	for range rounds {
+		c := w.cluster()
+		for _, node := range c.speakers {
+			whole, got := desired.Compute(c.input(node)), desired.ComputeBGP(c.input(node))
+			want := desired.State{BGP: whole.BGP, Declined: slices.DeleteFunc(whole.Declined, func(d desired.Declined) bool {
+				return d.Protocol != desired.ProtocolBGP
+			})}
+			if diff := gocmp.Diff(want, got, byValue, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("%s (-whole +got):\n%s\n%s", node, diff, c.describe())
+			}
+		}
+	}
+	if diff := gocmp.Diff(desired.State{}, desired.ComputeBGP(desired.Input{Node: "n1"}), byValue); diff != "" {
+		t.Errorf("without a Config (-want +got):\n%s", diff)
 	}
 }
 
@@ -79,7 +109,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 			w.Shuffle(len(in.Services), func(i, j int) { in.Services[i], in.Services[j] = in.Services[j], in.Services[i] })
 			w.Shuffle(len(in.Nodes), func(i, j int) { in.Nodes[i], in.Nodes[j] = in.Nodes[j], in.Nodes[i] })
 			w.Shuffle(len(in.Links), func(i, j int) { in.Links[i], in.Links[j] = in.Links[j], in.Links[i] })
-			if diff := gocmp.Diff(want, desired.Compute(in), gocmp.Comparer(sameAddr)); diff != "" {
+			if diff := gocmp.Diff(want, desired.Compute(in), byValue); diff != "" {
 				t.Fatalf("%s (-as given +shuffled):\n%s\n%s", node, diff, c.describe())
 			}
 		}
@@ -106,12 +136,13 @@ func TestSharersStayTogether(t *testing.T) {
 // accountsForAll checks that a State has each Service's addresses once.
 func accountsForAll(c cluster, node string, s desired.State) error {
 	type claim struct {
-		service string
-		addr    netip.Addr
+		service  string
+		addr     netip.Addr
+		protocol desired.Protocol
 	}
 	seen := map[claim]int{}
 	for _, d := range s.Declined {
-		seen[claim{d.Service, d.Address}]++
+		seen[claim{d.Service, d.Address, d.Protocol}]++
 		if (d.Reason == desired.NotElected) != (d.Holder != "") || d.Reason == 0 {
 			return fmt.Errorf("%+v: holder and reason do not fit", d)
 		}
@@ -122,7 +153,7 @@ func accountsForAll(c cluster, node string, s desired.State) error {
 	}
 	for _, a := range s.Layer2 {
 		for _, key := range a.Services {
-			seen[claim{key, a.Address}]++
+			seen[claim{key, a.Address, desired.ProtocolLayer2}]++
 			svc := services[key]
 			if !servesAnywhere(svc) || svc.Local && !svc.Serving[node] {
 				return fmt.Errorf("%v is announced for %s, which nothing serves", a.Address, key)
@@ -132,7 +163,15 @@ func accountsForAll(c cluster, node string, s desired.State) error {
 	held := map[claim]bool{}
 	for _, svc := range c.services {
 		for _, addr := range svc.Addresses {
-			held[claim{svc.Key, addr}] = true
+			held[claim{svc.Key, addr, desired.ProtocolLayer2}] = true
+			if len(c.config.BGPAdvertisements) > 0 {
+				held[claim{svc.Key, addr, desired.ProtocolBGP}] = true
+			}
+		}
+	}
+	for cl := range held { // routes have prefixes in the place of addresses
+		if cl.protocol == desired.ProtocolBGP && routed(s.BGP, cl.service, cl.addr) {
+			seen[cl]++
 		}
 	}
 	for cl, n := range seen {
@@ -165,7 +204,7 @@ func TestRememberedEqualsFresh(t *testing.T) {
 				in := now.input(node)
 				kept := deepCopy(in)
 				state := computeTwice(t, computers[node], in)
-				if diff := gocmp.Diff(kept.Services, in.Services, gocmp.Comparer(sameAddr)); diff != "" {
+				if diff := gocmp.Diff(kept.Services, in.Services, byValue); diff != "" {
 					t.Fatalf("step %d: the Input was written (-before +after):\n%s", step, diff)
 				}
 				if w.IntN(10) != 0 {
@@ -225,7 +264,7 @@ func TestStateIsFrozen(t *testing.T) {
 		w.change(&c)
 	}
 	for i, k := range states {
-		if diff := gocmp.Diff(k.copied, k.state, gocmp.Comparer(sameAddr)); diff != "" {
+		if diff := gocmp.Diff(k.copied, k.state, byValue); diff != "" {
 			t.Fatalf("State %d was written later (-then +now):\n%s", i, diff)
 		}
 	}
@@ -248,7 +287,7 @@ func TestKeyTwice(t *testing.T) {
 		for i, cl := range []cluster{twice, c, twice, twice, c} {
 			in := cl.input("n0")
 			want := computer.Aside().Compute(in)
-			if diff := gocmp.Diff(want, computer.Compute(in), gocmp.Comparer(sameAddr)); diff != "" {
+			if diff := gocmp.Diff(want, computer.Compute(in), byValue); diff != "" {
 				t.Fatalf("step %d (-fresh +remembered):\n%s\n%s", i, diff, cl.describe())
 			}
 		}

@@ -224,6 +224,8 @@ func model(in desired.Input, holders map[netip.Addr]string) desired.State {
 			led[addr] = l
 		}
 	}
+	out.BGP = modelBGP(in)
+	out.Declined = append(out.Declined, modelUnsaid(in)...)
 	for _, l := range led {
 		l.Cause, l.Fresh = desired.Placed, true
 		out.Claims = append(out.Claims, desired.Claim{Address: l.Address, Node: in.Node, Epoch: 1})
@@ -235,7 +237,8 @@ func model(in desired.Input, holders map[netip.Addr]string) desired.State {
 	slices.SortFunc(out.Layer2, func(a, b desired.Layer2Address) int { return a.Address.Compare(b.Address) })
 	slices.SortFunc(out.Claims, func(a, b desired.Claim) int { return a.Address.Compare(b.Address) })
 	slices.SortFunc(out.Declined, func(a, b desired.Declined) int {
-		return cmp.Or(strings.Compare(a.Service, b.Service), a.Address.Compare(b.Address))
+		return cmp.Or(strings.Compare(a.Service, b.Service), a.Address.Compare(b.Address),
+			cmp.Compare(a.Protocol, b.Protocol))
 	})
 	return out
 }

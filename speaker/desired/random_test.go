@@ -118,6 +118,7 @@ func (w world) config(failback int) *config.Config {
 		ad.Spec.Failback = failback > 0 && w.IntN(failback) == 0
 		o.L2Advertisements = append(o.L2Advertisements, ad)
 	}
+	w.routers(&o)
 	return mustParse(w.t, o)
 }
 
@@ -205,6 +206,12 @@ func (c cluster) describe() string {
 	var b strings.Builder
 	for _, ad := range c.config.L2Advertisements {
 		fmt.Fprintf(&b, "l2 %+v\n", ad)
+	}
+	for _, ad := range c.config.BGPAdvertisements {
+		fmt.Fprintf(&b, "bgp %+v\n", ad)
+	}
+	for i := range c.config.Peers {
+		fmt.Fprintf(&b, "peer %+v\n", c.config.Peers[i])
 	}
 	for _, n := range c.nodes {
 		fmt.Fprintf(&b, "node %+v\n", n)

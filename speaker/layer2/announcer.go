@@ -142,7 +142,8 @@ func (a *Announcer) Drain(ctx context.Context) error {
 	left := 0
 	_ = a.do(context.WithoutCancel(ctx), func(e *engine) error {
 		left = e.left()
-		return e.apply(nil)
+		e.want = nil
+		return e.apply(e.known())
 	})
 	return fmt.Errorf("hand over addresses: %d not claimed by another node: %w", left, context.Cause(ctx))
 }

@@ -138,18 +138,18 @@ func arpTo(to mac, op arp.Operation, sender, target arpParty) (outFrame, error) 
 	return outFrame{to: to, data: data}, nil
 }
 
-// filter passes requests for addrs, and whatever is sent from one of them.
-func (arpWire) filter(addrs []netip.Addr, limit int) ([]bpf.RawInstruction, error) {
-	return assemble(arpProgram(addrs, limit))
+func (arpWire) key(addr netip.Addr) uint32 {
+	b := addr.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// filter passes requests for addresses, and whatever is sent from one of them.
+func (arpWire) filter(keys []uint32, limit int) ([]bpf.RawInstruction, error) {
+	return assemble(arpProgram(keys, limit))
 }
 
 // arpProgram is the filter without the part that looks at how a frame came.
-func arpProgram(addrs []netip.Addr, limit int) []bpf.Instruction {
-	keys := make([]uint32, len(addrs))
-	for i, a := range addrs {
-		b := a.As4()
-		keys[i] = binary.BigEndian.Uint32(b[:])
-	}
+func arpProgram(keys []uint32, limit int) []bpf.Instruction {
 	spans := cover(keys, limit)
 	target := append([]bpf.Instruction{bpf.LoadAbsolute{Off: arpTarget, Size: 4}}, match(spans)...)
 

@@ -50,11 +50,12 @@ type engine struct {
 	rest time.Time
 	// deaf is true while there are no link events.
 	deaf bool
-	// published is when Led was last brought up to date, with how many
-	// addresses; outdated is true while it is not.
+	// published is when Led was last brought up to date, and outdated are the
+	// addresses for which it may not be. answered counts what it has by
+	// interface.
 	published time.Time
-	size      int
-	outdated  bool
+	outdated  addrSet
+	answered  map[string]int
 }
 
 func newEngine(a *Announcer) *engine {
@@ -68,6 +69,8 @@ func newEngine(a *Announcer) *engine {
 		disputes:  map[spot]*dispute{},
 		trials:    map[spot]*trial{},
 		claims:    make(chan claim),
+		outdated:  addrSet{},
+		answered:  map[string]int{},
 	}
 }
 
@@ -141,7 +144,7 @@ func (e *engine) arm(timer *time.Timer) {
 	if e.deaf {
 		wait = min(wait, resubscribe)
 	}
-	if e.outdated {
+	if len(e.outdated) > 0 {
 		wait = min(wait, max(time.Until(e.published.Add(publishInterval)), 0))
 	}
 	if wait == never {
@@ -176,6 +179,9 @@ func (e *engine) announce(now time.Time) {
 			continue
 		}
 		e.metrics.unsolicited.WithLabelValues(t.port.key.name).Inc()
+		if err := t.port.inform(t.addr); err != nil {
+			level.Debug(e.logger).Log("msg", "own kernel not told", "ip", t.addr, "interface", t.port.key.name, "error", err)
+		}
 	}
 	e.rest = now.Add(pacePause)
 }
@@ -185,6 +191,5 @@ func (e *engine) close() {
 	for key := range e.ports {
 		e.closePort(key)
 	}
-	clear(e.since)
 	e.publish()
 }

@@ -45,14 +45,12 @@ func assemble(program []bpf.Instruction) ([]bpf.RawInstruction, error) {
 type span struct{ first, last uint32 }
 
 // cover returns at most limit spans, sorted and apart from each other, that
-// hold every key. It joins first keys that follow one another, then the spans
-// with the smallest gaps between them. It sorts keys.
+// hold every key; keys are sorted. It joins first keys that follow one another,
+// then the spans with the smallest gaps between them.
 func cover(keys []uint32, limit int) []span {
-	slices.Sort(keys)
-	keys = slices.Compact(keys)
 	var spans []span
 	for _, k := range keys {
-		if n := len(spans); n > 0 && spans[n-1].last+1 == k {
+		if n := len(spans); n > 0 && k-spans[n-1].last <= 1 {
 			spans[n-1].last = k
 			continue
 		}

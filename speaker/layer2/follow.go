@@ -3,6 +3,8 @@ package layer2
 import (
 	"errors"
 	"maps"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -87,12 +89,22 @@ func (e *engine) adopt(p *port, l link, wasDown bool) {
 // regain opens the ports of an interface that is wanted and has none, which is
 // one that has just appeared.
 func (e *engine) regain(name string) {
-	now := time.Now()
-	for key, addrs := range e.target(e.want) {
-		if key.name != name || e.ports[key] != nil {
+	for _, six := range []bool{false, true} {
+		key := portKey{name: name, six: six}
+		if e.ports[key] != nil {
 			continue
 		}
-		if err := e.grow(key, addrs, now); err != nil {
+		begin := stances{}
+		for _, w := range e.want {
+			if w.Address.Is6() == six && slices.Contains(w.Interfaces, name) && e.aim(key, w) != 0 {
+				begin[w.Address] = e.aim(key, w)
+				e.outdate(w.Address)
+			}
+		}
+		if len(begin) == 0 {
+			continue
+		}
+		if err := e.grow(key, begin, time.Now()); err != nil {
 			level.Warn(e.logger).Log("msg", "interface not usable", "interface", name, "error", err)
 			e.dirty = true
 		}
@@ -115,7 +127,7 @@ func (e *engine) openPort(key portKey) (*port, error) {
 	}
 	p := &port{
 		key: key, link: l, wire: key.wire(), conn: c,
-		member: e.network.groups(l), joined: addrSet{},
+		groups: map[netip.Addr]int{}, member: e.network.groups(l), joined: addrSet{}, own: e.network.loopback(l),
 		stop: make(chan struct{}), counters: e.metrics.counters(key.name), claims: e.claims, fellows: &e.fellows,
 		holding: holding{self: l.mac, own: e.own, addrs: stances{}},
 	}
@@ -131,6 +143,7 @@ func (e *engine) closePort(key portKey) {
 	p := e.ports[key]
 	for a := range p.holding.addrs {
 		e.forget(spot{p, a})
+		e.outdate(a)
 	}
 	if err := p.close(); err != nil {
 		level.Debug(e.logger).Log("msg", "socket not closed", "interface", key.name, "error", err)

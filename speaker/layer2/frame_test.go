@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -157,8 +158,8 @@ func TestFilterLaw(t *testing.T) {
 				}
 				addrs, in[a] = append(addrs, a), true
 			}
-			vm := vmOf(t, arpProgram(addrs, limit))
-			exact := len(cover(keysOf(addrs), maxSpans*4)) <= limit
+			vm := vmOf(t, arpProgram(keysOf(arpWire{}, addrs...), limit))
+			exact := len(cover(keysOf(arpWire{}, addrs...), maxSpans*4)) <= limit
 			for range 400 {
 				a := netip.AddrFrom4([4]byte{10, 0, byte(rnd.IntN(66)), byte(rnd.IntN(256))})
 				if len(addrs) > 0 && rnd.IntN(3) == 0 {
@@ -181,12 +182,13 @@ func TestFilterLaw(t *testing.T) {
 	}
 }
 
-func keysOf(addrs []netip.Addr) []uint32 {
+// keysOf returns the keys of addresses, sorted, as a port has them.
+func keysOf(w wire, addrs ...netip.Addr) []uint32 {
 	var keys []uint32
 	for _, a := range addrs {
-		b := a.As4()
-		keys = append(keys, uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8|uint32(b[3]))
+		keys = append(keys, w.key(a))
 	}
+	slices.Sort(keys)
 	return keys
 }
 
@@ -200,7 +202,7 @@ func vmOf(t *testing.T, program []bpf.Instruction) *bpf.VM {
 }
 
 func TestNDPFilter(t *testing.T) {
-	vm := vmOf(t, ndpProgram([]netip.Addr{ip(t, "2001:db8::1"), ip(t, "2001:db8:1::7")}, maxSpans))
+	vm := vmOf(t, ndpProgram(keysOf(ndpWire{}, ip(t, "2001:db8::1"), ip(t, "2001:db8:1::7")), maxSpans))
 	ns := solicit(t, selfMAC, "fe80::99", "2001:db8::1", "2001:db8::1")
 	for _, tt := range []struct {
 		name  string
@@ -232,7 +234,7 @@ func TestFilterLength(t *testing.T) {
 		wire  wire
 		addrs []netip.Addr
 	}{{arpWire{}, four}, {ndpWire{}, six}} {
-		program, err := tt.wire.filter(tt.addrs, maxSpans)
+		program, err := tt.wire.filter(keysOf(tt.wire, tt.addrs...), maxSpans)
 		if err != nil || len(program) > 4096 {
 			t.Errorf("%T: %d instructions, %v; want at most 4096", tt.wire, len(program), err)
 		}
@@ -286,7 +288,7 @@ func lawOf(f *testing.F, w wire, addrs ...string) func(t *testing.T, frame []byt
 	h := holdingOf(f, addrs...)
 	h.addrs[ip(f, addrs[1])] = probed
 	h.addrs[ip(f, addrs[2])] = yielded
-	raw, err := w.filter([]netip.Addr{ip(f, addrs[0]), ip(f, addrs[1]), ip(f, addrs[2])}, maxSpans)
+	raw, err := w.filter(keysOf(w, ip(f, addrs[0]), ip(f, addrs[1]), ip(f, addrs[2])), maxSpans)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -8,25 +8,24 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/heraldlb/herald/internal/netnstest"
 )
+
+// clientAddrs are the addresses of a host that is a client of ours.
+var clientAddrs = []netip.Prefix{netip.MustParsePrefix("192.0.2.99/24"), netip.MustParsePrefix("2001:db8::99/64")}
 
 // The kernel of another host finds our addresses, in both families, and follows
 // them when they move from one host to another.
 func TestKernelFindsUs(t *testing.T) {
 	t.Parallel()
 	lan := newVethLAN(t, "h0", "h1")
-	client := newNetns(t)
+	client := netnstest.New(t)
 	addrs := []netip.Addr{ip(t, "192.0.2.1"), ip(t, "2001:db8::1:2")}
 	// The stations of h0 and h1 and the client are on one bridge.
-	lan.must(func() error { return bridge("br0", "ph0", "ph1") })
-	lan.must(func() error {
-		return netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "pc"}, PeerName: "c0",
-			PeerNamespace: netlink.NsFd(client.f.Fd())})
-	})
-	lan.must(func() error { return bridge("br0", "pc") })
-	if err := client.do(func() error { return address("c0", "192.0.2.99/24", "2001:db8::99/64") }); err != nil {
-		t.Fatal(err)
-	}
+	lan.ns.Veth(t, "pc", client, "c0")
+	lan.ns.Bridge(t, "br0", "ph0", "ph1", "pc")
+	client.Address(t, "c0", clientAddrs...)
 
 	for _, name := range []string{"h0", "h1"} {
 		a, in := lan.announcer(t)
@@ -39,57 +38,8 @@ func TestKernelFindsUs(t *testing.T) {
 	}
 }
 
-// bridge makes interfaces ports of a bridge, which it makes if need be.
-func bridge(name string, ports ...string) error {
-	br, err := netlink.LinkByName(name)
-	if err != nil {
-		if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name}}); err != nil {
-			return err
-		}
-		if br, err = netlink.LinkByName(name); err != nil {
-			return err
-		}
-	}
-	for _, port := range ports {
-		l, err := netlink.LinkByName(port)
-		if err != nil {
-			return err
-		}
-		if err := netlink.LinkSetMaster(l, br); err != nil {
-			return err
-		}
-		if err := netlink.LinkSetUp(l); err != nil {
-			return err
-		}
-	}
-	return netlink.LinkSetUp(br)
-}
-
-// address sets an interface up with addresses, IPv6 without duplicate address
-// detection.
-func address(name string, prefixes ...string) error {
-	l, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	if err := netlink.LinkSetUp(l); err != nil {
-		return err
-	}
-	for _, p := range prefixes {
-		a, err := netlink.ParseAddr(p)
-		if err != nil {
-			return err
-		}
-		a.Flags = unix.IFA_F_NODAD
-		if err := netlink.AddrAdd(l, a); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // knows waits until the kernel of a namespace has addr at a station.
-func knows(t *testing.T, ns *netns, addr netip.Addr, at mac) {
+func knows(t *testing.T, ns *netnstest.Namespace, addr netip.Addr, at mac) {
 	t.Helper()
 	found := func() (bool, error) {
 		if c, err := net.Dial("udp", netip.AddrPortFrom(addr, 9).String()); err == nil {
@@ -107,7 +57,7 @@ func knows(t *testing.T, ns *netns, addr netip.Addr, at mac) {
 	}
 	for deadline := time.After(10 * time.Second); ; {
 		var ok bool
-		err := ns.do(func() (err error) { ok, err = found(); return err })
+		err := ns.Do(func() (err error) { ok, err = found(); return err })
 		if err != nil {
 			t.Fatal(err)
 		}

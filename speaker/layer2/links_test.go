@@ -11,11 +11,12 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/heraldlb/herald/internal/netnstest"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
 func TestLinks(t *testing.T) {
-	ns := newNetns(t)
+	ns := netnstest.New(t)
 	up := func(name string) error {
 		l, err := netlink.LinkByName(name)
 		if err != nil {
@@ -29,7 +30,6 @@ func TestLinks(t *testing.T) {
 		return netlink.LinkAttrs{Name: name, HardwareAddr: macs[name].hw()}
 	}
 	steps := []func() error{
-		func() error { return up("lo") },
 		func() error {
 			return add(&netlink.Veth{LinkAttrs: attrs("eth0"), PeerName: "p0", PeerHardwareAddr: macs["p0"].hw()})
 		},
@@ -59,7 +59,7 @@ func TestLinks(t *testing.T) {
 		},
 	}
 	for i, step := range steps {
-		if err := ns.do(step); err != nil {
+		if err := ns.Do(step); err != nil {
 			t.Fatalf("step %d: %v", i, err)
 		}
 	}
@@ -85,10 +85,10 @@ func TestLinks(t *testing.T) {
 
 // linksIn returns Links in a namespace, less the link-local addresses, which
 // are the kernel's affair.
-func linksIn(t *testing.T, ns *netns) []desired.Link {
+func linksIn(t *testing.T, ns *netnstest.Namespace) []desired.Link {
 	t.Helper()
 	var got []desired.Link
-	err := ns.doWithNetRaw(func() (err error) {
+	err := ns.DoWithNetRaw(func() (err error) {
 		got, err = Links()
 		return err
 	})

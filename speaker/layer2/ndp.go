@@ -213,19 +213,19 @@ func ndpTo(to, self mac, m ndp.Message, from, dest netip.Addr) (outFrame, error)
 	return outFrame{to: to, data: data}, nil
 }
 
-// filter passes neighbor messages about addrs, and those sent from one.
-func (ndpWire) filter(addrs []netip.Addr, limit int) ([]bpf.RawInstruction, error) {
-	return assemble(ndpProgram(addrs, limit))
+// key returns the last 32 bits of an address. The responder looks at all.
+func (ndpWire) key(addr netip.Addr) uint32 {
+	b := addr.As16()
+	return binary.BigEndian.Uint32(b[12:])
 }
 
-// ndpProgram is the filter without the part that looks at how a frame came. It
-// looks at the last 32 bits of an address alone; the responder looks at all.
-func ndpProgram(addrs []netip.Addr, limit int) []bpf.Instruction {
-	keys := make([]uint32, len(addrs))
-	for i, a := range addrs {
-		b := a.As16()
-		keys[i] = binary.BigEndian.Uint32(b[12:])
-	}
+// filter passes neighbor messages about addresses, and those sent from one.
+func (ndpWire) filter(keys []uint32, limit int) ([]bpf.RawInstruction, error) {
+	return assemble(ndpProgram(keys, limit))
+}
+
+// ndpProgram is the filter without the part that looks at how a frame came.
+func ndpProgram(keys []uint32, limit int) []bpf.Instruction {
 	spans := cover(keys, limit)
 	program := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: ipNext, Size: 2}, // with the hop limit behind it

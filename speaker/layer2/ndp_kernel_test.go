@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,15 +15,16 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/heraldlb/herald/internal/netnstest"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
 // groupsOf returns the solicited-node groups that an interface has joined, as
 // the kernel says.
-func groupsOf(t *testing.T, ns *netns, name string) map[string]bool {
+func groupsOf(t *testing.T, ns *netnstest.Namespace, name string) map[string]bool {
 	t.Helper()
 	out := map[string]bool{}
-	err := ns.do(func() error {
+	err := ns.Do(func() error {
 		f, err := os.Open("/proc/thread-self/net/igmp6")
 		if err != nil {
 			return err
@@ -106,26 +108,21 @@ func TestGroups(t *testing.T) {
 }
 
 // A setup of one host with h0, and a client of its own kernel on the other end.
-func hostAndClient(t *testing.T) (*vethLAN, *netns) {
+func hostAndClient(t *testing.T) (*vethLAN, *netnstest.Namespace) {
 	t.Helper()
-	lan, client := newVethLAN(t, "h0"), newNetns(t)
-	lan.must(func() error {
-		return netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "pc"}, PeerName: "c0",
-			PeerNamespace: netlink.NsFd(client.f.Fd())})
-	})
-	lan.must(func() error { return bridge("br0", "ph0", "pc") })
-	if err := client.do(func() error { return address("c0", "192.0.2.99/24", "2001:db8::99/64") }); err != nil {
-		t.Fatal(err)
-	}
+	lan, client := newVethLAN(t, "h0"), netnstest.New(t)
+	lan.ns.Veth(t, "pc", client, "c0")
+	lan.ns.Bridge(t, "br0", "ph0", "pc")
+	client.Address(t, "c0", clientAddrs...)
 	return lan, client
 }
 
 // eventually runs fn in a namespace until it says true.
-func eventually(t *testing.T, ns *netns, what string, fn func() (bool, error)) {
+func eventually(t *testing.T, ns *netnstest.Namespace, what string, fn func() (bool, error)) {
 	t.Helper()
 	for deadline := time.After(10 * time.Second); ; {
 		var ok bool
-		err := ns.do(func() (err error) { ok, err = fn(); return err })
+		err := ns.Do(func() (err error) { ok, err = fn(); return err })
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
@@ -162,7 +159,7 @@ func TestKernelProbesReachability(t *testing.T) {
 			return nil, err
 		}
 		for range 3 {
-			err := client.do(func() error {
+			err := client.Do(func() error {
 				n, err := entry()
 				if err == nil && n != nil {
 					n.State = netlink.NUD_PROBE // asks at once
@@ -191,20 +188,13 @@ func TestKernelFindsDuplicate(t *testing.T) {
 	defer r.stop()
 	const addr = "2001:db8::1:2"
 	r.set(r.want([]string{"h0"}, addr))
-	err := client.do(func() error {
-		l, err := netlink.LinkByName("c0")
-		if err != nil {
-			return err
-		}
+	client.Change(t, "c0", func(l netlink.Link) error {
 		own, err := netlink.ParseAddr(addr + "/64")
 		if err != nil {
 			return err
 		}
 		return netlink.AddrAdd(l, own)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	eventually(t, client, "a duplicate address", func() (bool, error) {
 		all, err := netlink.AddrList(nil, unix.AF_INET6)
 		for _, a := range all {
@@ -222,16 +212,10 @@ func TestKernelHasAddress(t *testing.T) {
 	t.Parallel()
 	lan, client := hostAndClient(t)
 	var theirs mac
-	err := client.do(func() error {
-		l, err := netlink.LinkByName("c0")
-		if err == nil {
-			theirs, _ = toMAC(l.Attrs().HardwareAddr)
-		}
-		return err
+	client.Change(t, "c0", func(l netlink.Link) error {
+		theirs, _ = toMAC(l.Attrs().HardwareAddr)
+		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	a, in := lan.announcer(t)
 	r := startIn(t, a, lan, in)
 	defer r.stop()
@@ -251,4 +235,44 @@ func TestKernelHasAddress(t *testing.T) {
 		t.Errorf("conflicts (-want +got):\n%s", diff)
 	}
 	r.led(map[string][]string{})
+}
+
+// The own kernel, which has forwarded for an address to the node that had it
+// before, learns that the address is here now: its redirects would lead clients
+// back there otherwise.
+func TestOwnKernelLearns(t *testing.T) {
+	t.Parallel()
+	lan, _ := hostAndClient(t)
+	addr := ip(t, "2001:db8::1:2")
+	entry := func() (*netlink.Neigh, error) {
+		all, err := netlink.NeighList(0, unix.AF_INET6)
+		i := slices.IndexFunc(all, func(n netlink.Neigh) bool { return n.IP.String() == addr.String() })
+		if i < 0 {
+			return nil, err
+		}
+		return &all[i], err
+	}
+	err := lan.ns.Do(func() error {
+		l, err := netlink.LinkByName("h0")
+		if err != nil {
+			return err
+		}
+		return netlink.NeighAdd(&netlink.Neigh{LinkIndex: l.Attrs().Index, IP: addr.AsSlice(),
+			HardwareAddr: mac{2, 0, 0, 0, 0, 1}.hw(), State: netlink.NUD_STALE, Family: unix.AF_INET6})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, in := lan.announcer(t)
+	r := startIn(t, a, lan, in)
+	defer r.stop()
+	r.set(r.want([]string{"h0"}, addr.String()))
+	eventually(t, lan.ns, "the own hardware address in the own neighbor cache", func() (bool, error) {
+		n, err := entry()
+		if n == nil || err != nil {
+			return false, err
+		}
+		m, _ := toMAC(n.HardwareAddr)
+		return m == lan.mac("h0"), nil
+	})
 }

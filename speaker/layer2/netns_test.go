@@ -4,94 +4,31 @@ import (
 	"errors"
 	"net"
 	"os"
-	"runtime"
 	"testing"
 
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/heraldlb/herald/internal/netnstest"
 )
-
-// A netns is a network namespace of a test.
-type netns struct{ f *os.File }
-
-// newNetns makes a namespace, or skips the test without the privilege.
-func newNetns(t testing.TB) *netns {
-	t.Helper()
-	type result struct {
-		f   *os.File
-		err error
-	}
-	c := make(chan result)
-	go func() {
-		runtime.LockOSThread() // the thread ends with the goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			c <- result{err: err}
-			return
-		}
-		f, err := os.Open("/proc/thread-self/ns/net")
-		c <- result{f, err}
-	}()
-	r := <-c
-	if errors.Is(r.err, unix.EPERM) {
-		t.Skip("needs the privilege to make network namespaces")
-	}
-	if r.err != nil {
-		t.Fatal(r.err)
-	}
-	t.Cleanup(func() { _ = r.f.Close() })
-	return &netns{r.f}
-}
-
-// do runs fn on a thread in the namespace and waits for it.
-func (n *netns) do(fn func() error) error {
-	c := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Setns(int(n.f.Fd()), unix.CLONE_NEWNET); err != nil {
-			c <- err
-			return
-		}
-		c <- fn()
-	}()
-	return <-c
-}
-
-// doWithNetRaw is do with no capability but NET_RAW, as in the speaker's pod.
-func (n *netns) doWithNetRaw(fn func() error) error {
-	return n.do(func() error {
-		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-		raw := unix.CapUserData{Effective: 1 << unix.CAP_NET_RAW, Permitted: 1 << unix.CAP_NET_RAW}
-		if err := unix.Capset(&header, &[]unix.CapUserData{raw, {}}[0]); err != nil {
-			return err
-		}
-		return fn()
-	})
-}
 
 // A vethLAN is a wireLAN of veth pairs: each interface of the host, h0, has a
 // peer, ph0, on which the test plays the other stations.
 type vethLAN struct {
 	t     testing.TB
-	ns    *netns
+	ns    *netnstest.Namespace
 	peers map[string]*packet.Conn
 	sent  map[string]chan []byte
 }
 
 func newVethLAN(t testing.TB, names ...string) *vethLAN {
 	t.Helper()
-	l := &vethLAN{t: t, ns: newNetns(t), peers: map[string]*packet.Conn{}, sent: map[string]chan []byte{}}
+	l := &vethLAN{t: t, ns: netnstest.New(t), peers: map[string]*packet.Conn{}, sent: map[string]chan []byte{}}
 	for _, name := range names {
 		l.create(name)
 	}
 	return l
-}
-
-func (l *vethLAN) must(fn func() error) {
-	l.t.Helper()
-	if err := l.ns.do(fn); err != nil {
-		l.t.Fatal(err)
-	}
 }
 
 // create adds an interface and starts to read what the host sends on it.
@@ -101,20 +38,8 @@ func (l *vethLAN) create(name string) {
 		l.sent[name] = make(chan []byte, 1<<12)
 	}
 	sent := l.sent[name]
-	l.must(func() error {
-		pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: "p" + name}
-		if err := netlink.LinkAdd(pair); err != nil {
-			return err
-		}
-		for _, n := range []string{name, "p" + name} {
-			link, err := netlink.LinkByName(n)
-			if err != nil {
-				return err
-			}
-			if err := netlink.LinkSetUp(link); err != nil {
-				return err
-			}
-		}
+	l.ns.Veth(l.t, name, l.ns, "p"+name)
+	l.ns.Must(l.t, func() error {
 		ifi, err := net.InterfaceByName("p" + name)
 		if err != nil {
 			return err
@@ -153,35 +78,20 @@ func (l *vethLAN) frames(name string) <-chan []byte { return l.sent[name] }
 func (l *vethLAN) mac(name string) mac {
 	l.t.Helper()
 	var m mac
-	l.must(func() error {
-		link, err := netlink.LinkByName(name)
-		if err == nil {
-			m, _ = toMAC(link.Attrs().HardwareAddr)
-		}
-		return err
+	l.ns.Change(l.t, name, func(k netlink.Link) error {
+		m, _ = toMAC(k.Attrs().HardwareAddr)
+		return nil
 	})
 	return m
 }
 
-// change applies fn to an interface of the host.
-func (l *vethLAN) change(name string, fn func(netlink.Link) error) {
-	l.t.Helper()
-	l.must(func() error {
-		link, err := netlink.LinkByName(name)
-		if err != nil {
-			return err
-		}
-		return fn(link)
-	})
-}
-
 func (l *vethLAN) setMAC(name string, m mac) {
-	l.change(name, func(k netlink.Link) error { return netlink.LinkSetHardwareAddr(k, m.hw()) })
+	l.ns.Change(l.t, name, func(k netlink.Link) error { return netlink.LinkSetHardwareAddr(k, m.hw()) })
 }
 
 // setCarrier sets the peer up or down, as a cable that is plugged or pulled.
 func (l *vethLAN) setCarrier(name string, up bool) {
-	l.change("p"+name, func(k netlink.Link) error {
+	l.ns.Change(l.t, "p"+name, func(k netlink.Link) error {
 		if up {
 			return netlink.LinkSetUp(k)
 		}
@@ -190,11 +100,11 @@ func (l *vethLAN) setCarrier(name string, up bool) {
 }
 
 func (l *vethLAN) remove(name string) {
-	l.change(name, netlink.LinkDel)
+	l.ns.Change(l.t, name, netlink.LinkDel)
 	_ = l.peers[name].Close()
 }
 
 func (l *vethLAN) announcer(t *testing.T) (*Announcer, func(run func() error) error) {
 	t.Helper()
-	return New(Config{Probe: true}), l.ns.doWithNetRaw
+	return New(Config{Probe: true}), l.ns.DoWithNetRaw
 }

@@ -53,6 +53,8 @@ type network interface {
 	open(l link, etherType uint16) (conn, error)
 	// groups returns a membership in no group yet.
 	groups(l link) membership
+	// loopback returns one that nothing was said on yet.
+	loopback(l link) loopback
 	// subscribe sends every interface and then every event, until stop is
 	// called or events were lost; then it closes the channel.
 	subscribe() (events <-chan linkEvent, stop func(), err error)

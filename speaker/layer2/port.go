@@ -73,9 +73,15 @@ type port struct {
 	link link
 	wire wire
 	conn conn
-	// member has joined the groups in joined.
+	// keys are what the filter looks for, sorted, one for each address held.
+	keys []uint32
+	// groups has how many of the addresses held are in each group. member has
+	// joined those in joined.
+	groups map[netip.Addr]int
 	member membership
 	joined addrSet
+	// own speaks to this host's kernel.
+	own loopback
 	// stop ends serve; it is closed once, by close.
 	stop     chan struct{}
 	counters [outcomes]prometheus.Counter
@@ -85,8 +91,8 @@ type port struct {
 	// passed is the claim that was passed on last, and when; serve's alone.
 	passed   claim
 	passedAt time.Time
-	// stale is true if the filter and the groups may not fit: the last hold
-	// had an error, or an address was dropped without one.
+	// stale is true if the filter or the groups may not fit: there was an error,
+	// or an address was released.
 	stale bool
 
 	// mu is held while a frame is decided on and sent, not only while holding
@@ -96,15 +102,38 @@ type port struct {
 	holding holding
 }
 
-// hold gives the port exactly addrs, which it keeps. The filter is replaced
-// first, in one step, so there is no moment in which it drops an address that
-// is held before and after.
+// hold gives the port addresses besides those that it has, or makes them
+// something else to it. The filter is replaced first, in one step, so there is
+// no moment in which it drops an address that is held before and after.
 func (p *port) hold(addrs stances) error {
-	err := errors.Join(p.joinGroups(addrs), p.setFilter(addrs))
-	p.stale = err != nil
+	var errs []error
+	n := len(p.keys)
+	for a := range addrs {
+		if p.at(a) == 0 {
+			p.keys = append(p.keys, p.wire.key(a))
+			errs = append(errs, p.need(a))
+		}
+	}
+	if len(p.keys) > n {
+		slices.Sort(p.keys)
+		errs = append(errs, p.setFilter())
+	}
+	err := errors.Join(errs...)
+	p.stale = p.stale || err != nil
 	p.mu.Lock()
-	p.holding.addrs = addrs
+	maps.Copy(p.holding.addrs, addrs)
 	p.mu.Unlock()
+	return err
+}
+
+// drop takes addresses that it has from the port.
+func (p *port) drop(addrs []netip.Addr) error {
+	if len(addrs) == 0 {
+		return nil
+	}
+	stale := p.stale
+	err := errors.Join(p.release(addrs...), p.setFilter())
+	p.stale = stale || err != nil
 	return err
 }
 
@@ -118,13 +147,35 @@ func (p *port) stand(addr netip.Addr, s stance) {
 	p.mu.Unlock()
 }
 
-// release takes an address from the port, without touching the filter and the
-// groups.
-func (p *port) release(addr netip.Addr) {
+// release takes addresses that it has from the port, and leaves the filter as
+// it is, which passes too much then.
+func (p *port) release(addrs ...netip.Addr) error {
 	p.mu.Lock()
-	delete(p.holding.addrs, addr)
+	for _, a := range addrs {
+		delete(p.holding.addrs, a)
+	}
 	p.mu.Unlock()
 	p.stale = true
+	var errs []error
+	keys := make([]uint32, 0, len(addrs))
+	for _, a := range addrs {
+		keys = append(keys, p.wire.key(a))
+		errs = append(errs, p.spare(a))
+	}
+	slices.Sort(keys)
+	p.keys = without(p.keys, keys)
+	return errors.Join(errs...)
+}
+
+// without removes keys from others; both are sorted and may have equal ones.
+func without(others, keys []uint32) []uint32 {
+	return slices.DeleteFunc(others, func(k uint32) bool {
+		if len(keys) == 0 || keys[0] != k {
+			return false
+		}
+		keys = keys[1:]
+		return true
+	})
 }
 
 // know tells the port its own and all the host's hardware addresses.
@@ -134,13 +185,28 @@ func (p *port) know(self mac, own map[mac]bool) {
 	p.mu.Unlock()
 }
 
-// setFilter gives the socket a filter for addrs. Kernels limit the memory of a
-// filter; one that is too long for this kernel is made shorter.
-func (p *port) setFilter(addrs stances) error {
-	list := slices.Collect(maps.Keys(addrs))
+// refit makes the filter and the groups those of the addresses that are held.
+func (p *port) refit() error {
+	var errs []error
+	for g := range p.groups {
+		errs = append(errs, p.join(g))
+	}
+	for g := range p.joined {
+		if p.groups[g] == 0 {
+			errs = append(errs, p.leave(g))
+		}
+	}
+	err := errors.Join(append(errs, p.setFilter())...)
+	p.stale = err != nil
+	return err
+}
+
+// setFilter gives the socket a filter for what is held. Kernels limit the memory
+// of a filter; one that is too long for this kernel is made shorter.
+func (p *port) setFilter() error {
 	var err error
 	for limit := maxSpans; limit > 0; limit /= 4 {
-		program, ferr := p.wire.filter(list, limit)
+		program, ferr := p.wire.filter(p.keys, limit)
 		if ferr != nil {
 			return ferr
 		}
@@ -149,37 +215,54 @@ func (p *port) setFilter(addrs stances) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("socket filter for %d addresses: %w", len(list), err)
+		return fmt.Errorf("socket filter for %d addresses: %w", len(p.keys), err)
 	}
 	return nil
 }
 
-// joinGroups joins the groups that addrs need and leaves the others.
-func (p *port) joinGroups(addrs stances) error {
-	need := addrSet{}
-	for a := range addrs {
-		if g, ok := p.wire.group(a); ok {
-			need[g] = struct{}{}
-		}
+// need joins the group of an address that comes, if it has one.
+func (p *port) need(addr netip.Addr) error {
+	g, ok := p.wire.group(addr)
+	if !ok {
+		return nil
 	}
-	var errs []error
-	for g := range need {
-		if _, ok := p.joined[g]; ok {
-			continue
-		}
-		if err := p.member.join(g); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		p.joined[g] = struct{}{}
+	p.groups[g]++
+	return p.join(g)
+}
+
+// spare leaves the group of an address that has gone, if no other one is in it.
+func (p *port) spare(addr netip.Addr) error {
+	g, ok := p.wire.group(addr)
+	if !ok {
+		return nil
 	}
-	for g := range p.joined {
-		if _, ok := need[g]; !ok {
-			errs = append(errs, p.member.leave(g))
-			delete(p.joined, g)
-		}
+	if p.groups[g]--; p.groups[g] > 0 {
+		return nil
 	}
-	return errors.Join(errs...)
+	delete(p.groups, g)
+	return p.leave(g)
+}
+
+// join joins a group, unless that was done before.
+func (p *port) join(group netip.Addr) error {
+	if _, ok := p.joined[group]; ok {
+		return nil
+	}
+	err := p.member.join(group)
+	if err == nil {
+		p.joined[group] = struct{}{}
+	}
+	return err
+}
+
+// leave leaves a group, if it was joined. It is not tried again: what refuses it
+// is that the interface has gone.
+func (p *port) leave(group netip.Addr) error {
+	if _, ok := p.joined[group]; !ok {
+		return nil
+	}
+	delete(p.joined, group)
+	return p.member.leave(group)
 }
 
 // announce tells the link where addr is, if the port still announces it.
@@ -199,6 +282,14 @@ func (p *port) announce(addr netip.Addr, full bool) error {
 		}
 	}
 	return nil
+}
+
+// inform tells the own kernel what announce told the link, where that matters.
+func (p *port) inform(addr netip.Addr) error {
+	if !p.key.six || p.at(addr) != announced {
+		return nil
+	}
+	return p.own.advertise(addr, p.holding.self)
 }
 
 // probe asks the link for addr, if the port still probes for it.
@@ -231,5 +322,6 @@ func (p *port) close() error {
 	p.mu.Unlock()
 	close(p.stop)
 	p.member.close()
+	p.own.close()
 	return p.conn.Close()
 }

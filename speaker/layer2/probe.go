@@ -56,7 +56,7 @@ func (e *engine) search(at spot, now time.Time) {
 		t.sent, t.by = 0, mac{}
 		at.port.stand(at.addr, announced)
 		e.take(at, now)
-		e.outdated = true
+		e.outdate(at.addr)
 		return
 	}
 	if err := at.port.probe(at.addr); err != nil {
@@ -93,7 +93,7 @@ func (e *engine) concede(c claim, now time.Time) {
 	e.attempt(c.spot, now.Add(searchInterval+rand.N(searchSpread)))
 	e.metrics.conflicts.WithLabelValues(c.port.key.name).Inc()
 	e.report(t.conflict(c.spot))
-	e.outdated = true
+	e.outdate(c.addr)
 }
 
 // acquaint looks again at what stations have done that are known as fellow
@@ -104,7 +104,7 @@ func (e *engine) acquaint(now time.Time) {
 		if _, ok := fellows[t.by]; ok {
 			t.by = mac{}
 			e.attempt(at, now)
-			e.outdated = true
+			e.outdate(at.addr)
 		}
 	}
 	for at, d := range e.disputes {

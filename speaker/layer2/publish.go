@@ -15,6 +15,9 @@ const (
 	publishFew      = 500
 )
 
+// outdate takes note that Led or Contested may not be true of an address.
+func (e *engine) outdate(addr netip.Addr) { e.outdated[addr] = struct{}{} }
+
 // tell publishes, and puts a token into Changed.
 func (e *engine) tell() {
 	e.publish()
@@ -26,28 +29,48 @@ func (e *engine) tell() {
 
 // catchUp tells of what has changed, unless that was done just now.
 func (e *engine) catchUp(now time.Time) {
-	if e.outdated && (e.size <= publishFew || now.Sub(e.published) >= publishInterval) {
+	if len(e.outdated) > 0 && (len(e.Led()) <= publishFew || now.Sub(e.published) >= publishInterval) {
 		e.tell()
 	}
 }
 
-// publish makes the state of the ports visible to Led, Contested and the
-// metrics.
+// publish makes what is outdated true again: Led, Contested, and the metrics.
+// What is published is frozen, so it is written anew; all else costs what has
+// changed.
 func (e *engine) publish() {
-	led := make([]Led, 0, len(e.want))
-	for _, w := range e.want {
-		if names := e.answering(w.Address, w.Interfaces); len(names) > 0 {
-			led = append(led, Led{Address: w.Address, Interfaces: names, Since: e.since[w.Address]})
+	before := e.Led()
+	led := make([]Led, 0, len(before)+len(e.outdated))
+	for _, addr := range slices.SortedFunc(maps.Keys(e.outdated), netip.Addr.Compare) {
+		i, found := slices.BinarySearchFunc(before, addr, func(l Led, a netip.Addr) int { return l.Address.Compare(a) })
+		led = append(led, before[:i]...)
+		if before = before[i:]; found {
+			e.tally(before[0], -1)
+			before = before[1:]
 		}
+		names := e.answering(addr, e.wanted(addr).Interfaces)
+		if len(names) == 0 {
+			delete(e.since, addr)
+			continue
+		}
+		led = append(led, Led{Address: addr, Interfaces: names, Since: e.since[addr]})
+		e.tally(led[len(led)-1], 1)
 	}
-	if len(e.since) > len(led) {
-		maps.DeleteFunc(e.since, func(a netip.Addr, _ time.Time) bool { return !leads(led, a) })
-	}
+	led = append(led, before...)
 	conflicts := e.standing()
-	e.count(led, conflicts)
+	e.count(conflicts)
 	e.led.Store(&led)
 	e.contested.Store(&conflicts)
-	e.published, e.size, e.outdated = time.Now(), len(led), false
+	e.published = time.Now()
+	clear(e.outdated)
+}
+
+// tally counts an address that is answered for, or is not any more.
+func (e *engine) tally(l Led, n int) {
+	for _, name := range l.Interfaces {
+		if e.answered[name] += n; e.answered[name] == 0 {
+			delete(e.answered, name)
+		}
+	}
 }
 
 // answering returns those interfaces on which an address is answered for. It
@@ -63,25 +86,14 @@ func (e *engine) answering(addr netip.Addr, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), silent)
 }
 
-// leads reports whether an address is in a sorted list.
-func leads(led []Led, addr netip.Addr) bool {
-	_, ok := slices.BinarySearchFunc(led, addr, func(l Led, a netip.Addr) int { return l.Address.Compare(a) })
-	return ok
-}
-
 // count brings the gauges up to date, for the interfaces that are in use.
-func (e *engine) count(led []Led, conflicts []Conflict) {
-	answered, contested := map[string]int{}, map[string]int{}
-	for _, l := range led {
-		for _, name := range l.Interfaces {
-			answered[name]++
-		}
-	}
+func (e *engine) count(conflicts []Conflict) {
+	contested := map[string]int{}
 	for _, c := range conflicts {
 		contested[c.Interface]++
 	}
 	for key := range e.ports {
-		e.metrics.addresses.WithLabelValues(key.name).Set(float64(answered[key.name]))
+		e.metrics.addresses.WithLabelValues(key.name).Set(float64(e.answered[key.name]))
 		e.metrics.contested.WithLabelValues(key.name).Set(float64(contested[key.name]))
 	}
 }

@@ -107,6 +107,8 @@ func (n *simLAN) open(l link, etherType uint16) (conn, error) {
 
 func (n *simLAN) groups(link) membership { return simGroups{} }
 
+func (n *simLAN) loopback(link) loopback { return simLoopback{} }
+
 func (n *simLAN) subscribe() (<-chan linkEvent, func(), error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -138,6 +140,11 @@ type simGroups struct{}
 func (simGroups) join(netip.Addr) error  { return nil }
 func (simGroups) leave(netip.Addr) error { return nil }
 func (simGroups) close()                 {}
+
+type simLoopback struct{}
+
+func (simLoopback) advertise(netip.Addr, mac) error { return nil }
+func (simLoopback) close()                          {}
 
 // A simConn is a socket of a simLAN. It runs the filter that it is given, less
 // the part that the virtual machine of x/net does not know.

@@ -85,7 +85,7 @@ func measureStorm(t *testing.T, own int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lan.must(cmd.Start) // it is born in the namespace of its parent's thread
+	lan.ns.Must(t, cmd.Start) // it is born in the namespace of its parent's thread
 	var cpu []float64
 	var sum stormRoundResult
 	lines, began, used := bufio.NewScanner(out), time.Time{}, time.Duration(0)
@@ -236,7 +236,7 @@ func BenchmarkKernelFilter(b *testing.B) {
 			lan := newVethLAN(b, "h0")
 			_ = lan.peers["h0"].Close()
 			var peer *packet.Conn
-			err := lan.ns.do(func() error {
+			err := lan.ns.Do(func() error {
 				ifi, err := net.InterfaceByName("ph0")
 				if err == nil {
 					peer, err = packet.Listen(ifi, packet.Raw, unix.ETH_P_ARP, &packet.Config{Filter: nothing})
@@ -273,9 +273,10 @@ func filteredSocket(b *testing.B, own int) error {
 		return err
 	}
 	b.Cleanup(func() { _ = c.Close() })
-	addrs := stances{}
+	p := &port{wire: arpWire{}, conn: c}
 	for _, w := range scattered(own) {
-		addrs[w.Address] = announced
+		p.keys = append(p.keys, p.wire.key(w.Address))
 	}
-	return (&port{wire: arpWire{}, conn: c}).setFilter(addrs)
+	slices.Sort(p.keys)
+	return p.setFilter()
 }

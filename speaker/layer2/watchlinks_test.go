@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/heraldlb/herald/internal/netnstest"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
@@ -49,11 +50,11 @@ func enslave(name, master string) func() error {
 // Law: whatever happens to an interface gives a token, and Links says then what
 // has happened. Nothing is asked for without one.
 func TestWatchLinks(t *testing.T) {
-	ns := newNetns(t)
+	ns := netnstest.New(t)
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(t.Context())
 	changed, done := make(chan struct{}, 1), make(chan error, 1)
-	go func() { done <- ns.doWithNetRaw(func() error { return WatchLinks(ctx, changed) }) }()
+	go func() { done <- ns.DoWithNetRaw(func() error { return WatchLinks(ctx, changed) }) }()
 	<-changed // at the start
 
 	prefix := netip.MustParsePrefix("192.0.2.7/24")
@@ -108,7 +109,7 @@ func TestWatchLinks(t *testing.T) {
 			if !bonds && (s.name == "joins the bond" || s.name == "leaves the bond") {
 				t.Skip("this kernel has no bonds")
 			}
-			err := ns.do(s.change)
+			err := ns.Do(s.change)
 			if s.name == "a bond appears" && errors.Is(err, unix.EOPNOTSUPP) {
 				bonds = false
 				t.Skip("this kernel has no bonds")
@@ -135,7 +136,7 @@ func TestWatchLinks(t *testing.T) {
 
 // untilLinks waits until Links is as want says, and looks only when there is a
 // token.
-func untilLinks(t *testing.T, ns *netns, changed <-chan struct{}, want func([]desired.Link) bool) {
+func untilLinks(t *testing.T, ns *netnstest.Namespace, changed <-chan struct{}, want func([]desired.Link) bool) {
 	t.Helper()
 	for deadline := time.After(5 * time.Second); ; {
 		select {

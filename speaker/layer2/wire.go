@@ -35,10 +35,12 @@ func (m mac) station() bool { return m != mac{} && m[0]&1 == 0 }
 type wire interface {
 	// etherType is what the family's frames carry.
 	etherType() uint16
+	// key returns the part of an address that a filter looks at.
+	key(addr netip.Addr) uint32
 	// filter returns a socket program that passes every frame that answer
-	// could act on when it holds addrs, and little else. A smaller limit makes
-	// a shorter program that passes more.
-	filter(addrs []netip.Addr, limit int) ([]bpf.RawInstruction, error)
+	// could act on when it holds the addresses of these keys, which are sorted,
+	// and little else. A smaller limit makes a shorter program that passes more.
+	filter(keys []uint32, limit int) ([]bpf.RawInstruction, error)
 	// answer decides what a received frame gets.
 	answer(frame []byte, h *holding) verdict
 	// announce returns the frames that tell every station of a link that addr

@@ -319,7 +319,9 @@ func TestConflict(t *testing.T) {
 		const addr = "192.0.2.1"
 		self := r.mac("h0")
 		r.set(r.want([]string{"h0", "h1"}, addr))
-		r.count("h0", 2*time.Second, func([]byte) bool { return true })
+		for r.count("h0", time.Second, announces(self, addr, arp.OperationRequest)) > 0 {
+			continue // the burst, which begins again when a link comes up late
+		}
 
 		// What another interface of this host says is no conflict.
 		r.send("h0", claimBy(t, r.mac("h1"), addr))

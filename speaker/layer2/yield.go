@@ -12,7 +12,7 @@ func (e *engine) yield(at spot, now time.Time) {
 	d := e.disputes[at]
 	e.forget(at)
 	if d != nil && now.Sub(d.seen) < recentClaim {
-		at.port.release(at.addr)
+		_ = at.port.release(at.addr) // a group that could not be left harms nobody
 		return
 	}
 	at.port.stand(at.addr, yielded)
@@ -21,8 +21,8 @@ func (e *engine) yield(at spot, now time.Time) {
 // release ends a yield.
 func (e *engine) release(at spot) {
 	e.forget(at)
-	at.port.release(at.addr)
-	e.outdated = true
+	_ = at.port.release(at.addr) // a group that could not be left harms nobody
+	e.outdate(at.addr)
 	if e.drained != nil {
 		e.checkDrained()
 	}
@@ -37,12 +37,13 @@ func (e *engine) drain(now time.Time) <-chan struct{} {
 	e.drained = make(chan struct{})
 	for _, p := range e.ports {
 		for a, s := range p.holding.addrs {
+			e.outdate(a)
 			switch at := (spot{p, a}); s {
 			case announced:
 				e.yield(at, now)
 			case probed: // nobody relies on us for it
 				e.forget(at)
-				p.release(a)
+				_ = p.release(a)
 			case yielded:
 			}
 		}

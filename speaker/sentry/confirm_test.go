@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/heraldlb/herald/internal/netnstest"
 )
 
 // listen opens a port on the loopback address whose backlog is as given.
@@ -23,7 +25,7 @@ func listen(t *testing.T, at netip.Addr, backlog int) netip.AddrPort {
 	}
 	t.Cleanup(func() { _ = unix.Close(fd) })
 	if err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(at, 0))); err != nil {
-		t.Skipf("no %v: %v", at, err)
+		netnstest.Need(t, fmt.Sprintf("%v: %v", at, err))
 	}
 	if err := unix.Listen(fd, backlog); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,8 @@ import (
 
 	"github.com/go-kit/log"
 	"golang.org/x/sys/unix"
+
+	"github.com/heraldlb/herald/internal/netnstest"
 )
 
 // stationEnv makes this program a station instead of a test.
@@ -101,7 +103,7 @@ type station struct {
 }
 
 // startStation runs this program in a namespace, or in ours if that is nil.
-func startStation(t *testing.T, ns *netns, o order) *station {
+func startStation(t *testing.T, ns *netnstest.Namespace, o order) *station {
 	t.Helper()
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -117,7 +119,7 @@ func startStation(t *testing.T, ns *netns, o order) *station {
 	}
 	start := s.cmd.Start
 	if ns != nil {
-		start = func() error { return ns.do(s.cmd.Start) }
+		start = func() error { return ns.Do(s.cmd.Start) }
 	}
 	if err := start(); err != nil {
 		t.Fatal(err)

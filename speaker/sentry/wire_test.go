@@ -95,12 +95,12 @@ func (s *site) testStopped() {
 func (s *site) testCut() {
 	s.t.Helper()
 	from := time.Now()
-	s.cut("b")
+	s.Cut("b")
 	for _, p := range [][2]string{{"a", "b"}, {"c", "b"}, {"b", "a"}, {"b", "c"}} {
 		s.stations[p[0]].await(from, msgSilent, p[1])
 	}
 	mended := time.Now()
-	s.mend("b")
+	s.Mend("b")
 	for _, p := range [][2]string{{"a", "b"}, {"c", "b"}, {"b", "a"}, {"b", "c"}} {
 		s.stations[p[0]].await(mended, msgHeard, p[1])
 	}
@@ -112,12 +112,12 @@ func (s *site) testCut() {
 func (s *site) testPulled() {
 	s.t.Helper()
 	from := time.Now()
-	s.pull("b")
+	s.Pull("b")
 	for _, n := range []string{"a", "c"} {
 		s.stations[n].await(from, msgSilent, "b")
 		s.stations["b"].await(from, stateWaiting.String(), n)
 	}
-	s.mend("b")
+	s.Mend("b")
 	s.allUp()
 	s.accused(from, map[string][]string{"a": {"b"}, "c": {"b"}})
 }
@@ -146,12 +146,12 @@ func TestMeasure(t *testing.T) {
 		var one, both []time.Duration
 		for range 20 {
 			from := time.Now()
-			s.cut("b")
+			s.Cut("b")
 			begin := time.Now()
 			a := s.stations["a"].await(from, msgSilent, "b").at.Sub(begin)
 			c := s.stations["c"].await(from, msgSilent, "b").at.Sub(begin)
 			one, both = append(one, min(a, c)), append(both, max(a, c))
-			s.mend("b")
+			s.Mend("b")
 			s.allUp()
 		}
 		report(t, first.String()+": cut to silent at the first of two", one)

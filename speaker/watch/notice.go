@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/heraldlb/herald/api/v1beta1"
+	"github.com/heraldlb/herald/internal/kube"
 )
 
 // The reasons of events.
@@ -18,44 +19,35 @@ const (
 	reasonSessionDown = "SessionDown"
 )
 
-// A notice is an event to be written on a Service or a BGPPeer.
-type notice struct {
-	about  corev1.ObjectReference
-	kind   string // corev1.EventTypeNormal or EventTypeWarning
-	reason string
-	action string
-	note   string
-}
-
 // claim is an address of a Service.
 type claim struct{ address, service string }
 
 // notices returns the events for what is in a report and was not in the
 // status before: addresses that this node has begun to answer for, and
 // stations that have begun to claim one of them.
-func notices(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
+func notices(before *v1beta1.SpeakerStatusStatus, r *report) []kube.Event {
 	return append(announcing(before, r), conflicting(before, r)...)
 }
 
 // announcing returns an event for each address of a Service that is newly
 // answered for.
-func announcing(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
+func announcing(before *v1beta1.SpeakerStatusStatus, r *report) []kube.Event {
 	known := map[claim]bool{}
 	for _, l := range before.Layer2 {
 		for _, service := range l.Services {
 			known[claim{l.Address, service}] = true
 		}
 	}
-	var out []notice
+	var out []kube.Event
 	for _, l := range r.status.Layer2 {
 		for _, service := range l.Services {
 			ref, ok := r.services[service]
 			if !ok || known[claim{l.Address, service}] {
 				continue
 			}
-			out = append(out, notice{
-				about: ref, kind: corev1.EventTypeNormal, reason: reasonAnnouncing, action: "Announce",
-				note: fmt.Sprintf("node %q answers for %s on %s", r.status.Node, l.Address, strings.Join(l.Interfaces, ", ")),
+			out = append(out, kube.Event{
+				Regarding: ref, Type: corev1.EventTypeNormal, Reason: reasonAnnouncing, Action: "Announce",
+				Note: fmt.Sprintf("node %q answers for %s on %s", r.status.Node, l.Address, strings.Join(l.Interfaces, ", ")),
 			})
 		}
 	}
@@ -64,12 +56,12 @@ func announcing(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
 
 // conflicting returns an event for each address of a Service that a station
 // newly claims.
-func conflicting(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
+func conflicting(before *v1beta1.SpeakerStatusStatus, r *report) []kube.Event {
 	known := map[[2]string]bool{}
 	for _, c := range before.Conflicts {
 		known[[2]string{c.Address, c.MAC}] = true
 	}
-	var out []notice
+	var out []kube.Event
 	for _, c := range r.status.Conflicts {
 		if known[[2]string{c.Address, c.MAC}] {
 			continue
@@ -79,9 +71,9 @@ func conflicting(before *v1beta1.SpeakerStatusStatus, r *report) []notice {
 			if !ok {
 				continue
 			}
-			out = append(out, notice{
-				about: ref, kind: corev1.EventTypeWarning, reason: reasonConflict, action: "Announce",
-				note: fmt.Sprintf("station %s claims %s on %s, which is for node %q to answer for", c.MAC, c.Address, c.Interface, r.status.Node),
+			out = append(out, kube.Event{
+				Regarding: ref, Type: corev1.EventTypeWarning, Reason: reasonConflict, Action: "Announce",
+				Note: fmt.Sprintf("station %s claims %s on %s, which is for node %q to answer for", c.MAC, c.Address, c.Interface, r.status.Node),
 			})
 		}
 	}
@@ -107,8 +99,8 @@ func newRoll(before []v1beta1.BGPSessionStatus) roll {
 // call returns the events for sessions that went up, and for those that went
 // down or cannot come up, and notes them. A session that has no error yet is
 // being made.
-func (known roll) call(r *report) []notice {
-	var out []notice
+func (known roll) call(r *report) []kube.Event {
+	var out []kube.Event
 	present := map[string]bool{}
 	for i := range r.status.BGPSessions {
 		s := &r.status.BGPSessions[i]
@@ -123,13 +115,13 @@ func (known roll) call(r *report) []notice {
 			continue
 		}
 		known[s.Peer] = up
-		n := notice{about: ref, kind: corev1.EventTypeNormal, reason: reasonSessionUp, action: "Connect"}
-		n.note = fmt.Sprintf("node %q has a session with %s", r.status.Node, s.Address)
+		e := kube.Event{Regarding: ref, Type: corev1.EventTypeNormal, Reason: reasonSessionUp, Action: "Connect"}
+		e.Note = fmt.Sprintf("node %q has a session with %s", r.status.Node, s.Address)
 		if !up {
-			n.kind, n.reason = corev1.EventTypeWarning, reasonSessionDown
-			n.note = fmt.Sprintf("node %q has no session with %s: %s", r.status.Node, s.Address, s.LastError)
+			e.Type, e.Reason = corev1.EventTypeWarning, reasonSessionDown
+			e.Note = fmt.Sprintf("node %q has no session with %s: %s", r.status.Node, s.Address, s.LastError)
 		}
-		out = append(out, n)
+		out = append(out, e)
 	}
 	maps.DeleteFunc(known, func(peer string, _ bool) bool { return !present[peer] })
 	return out

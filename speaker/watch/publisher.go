@@ -11,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/heraldlb/herald/api/v1beta1"
+	"github.com/heraldlb/herald/internal/kube"
 )
 
 // Bounds on what a publisher writes.
@@ -26,10 +26,13 @@ const (
 	noticeBatch    = 100              // events between two writes of the status
 )
 
-// An EventRecorder writes events (events.k8s.io).
-type EventRecorder interface {
-	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
+// An EventWriter writes events. An error means that the same is to be written
+// again.
+type EventWriter interface {
+	Write(ctx context.Context, e kube.Event) error
 }
+
+var _ EventWriter = (*kube.Events)(nil)
 
 // A publisher writes the speaker's SpeakerStatus and the events that follow
 // from it, in a goroutine of its own: an API server that is slow or away must
@@ -38,7 +41,7 @@ type EventRecorder interface {
 type publisher struct {
 	node    string
 	client  client.Client // reads past the cache
-	events  EventRecorder
+	events  EventWriter
 	logger  log.Logger
 	metrics *metrics
 
@@ -53,13 +56,13 @@ type publisher struct {
 	told *v1beta1.SpeakerStatusStatus
 	// roll has the sessions that events have been made for.
 	roll    roll
-	pending []notice
+	pending []kube.Event
 	trouble string // the error that was logged last
 }
 
 // newPublisher returns the publisher of a World. The client must read past the
 // cache.
-func newPublisher(w *World, c client.Client, events EventRecorder) *publisher {
+func newPublisher(w *World, c client.Client, events EventWriter) *publisher {
 	return &publisher{
 		node: w.Node, client: c, events: events, logger: w.Logger, metrics: w.metrics,
 		poke: make(chan struct{}, 1),
@@ -99,7 +102,7 @@ func (p *publisher) Start(ctx context.Context) error {
 			gap, wait = failed, 0
 		default:
 			failed, wait = 0, publishCheck
-			p.tell(r)
+			p.tell(ctx, r)
 		}
 		if len(p.pending) > 0 {
 			wait = 0
@@ -174,16 +177,22 @@ func (p *publisher) load(ctx context.Context, want metav1.ObjectMeta) error {
 }
 
 // tell writes the events that the report makes due, some now and the rest
-// later, so that a takeover of thousands of addresses is no flood.
-func (p *publisher) tell(r *report) {
-	p.pending = append(append(p.pending, notices(p.told, r)...), p.roll.call(r)...)
-	p.told = &r.status
-	n := min(len(p.pending), noticeBatch)
-	for i := range p.pending[:n] {
-		e := &p.pending[i]
-		p.events.Eventf(&e.about, nil, e.kind, e.reason, e.action, "%s", e.note)
+// later, so that a takeover of thousands of addresses is no flood. What cannot
+// be written is tried again with the rest.
+func (p *publisher) tell(ctx context.Context, r *report) {
+	due := append(notices(p.told, r), p.roll.call(r)...)
+	for i := range due {
+		due[i].At = time.Now()
 	}
-	p.pending = p.pending[n:]
+	p.pending = append(p.pending, due...)
+	p.told = &r.status
+	for range min(len(p.pending), noticeBatch) {
+		if err := p.events.Write(ctx, p.pending[0]); err != nil {
+			level.Debug(p.logger).Log("msg", "event not written, trying again", "node", p.node, "error", err)
+			return
+		}
+		p.pending = p.pending[1:]
+	}
 }
 
 // sleep waits for d and reports whether ctx was still alive then.

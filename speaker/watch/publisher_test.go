@@ -17,7 +17,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -79,17 +78,22 @@ func (a *api) status(t *testing.T, node string) *v1beta1.SpeakerStatus {
 	return s
 }
 
-// A recorder keeps the events.
+// A recorder keeps the events, all but the first refusals.
 type recorder struct {
-	mu     sync.Mutex
-	events []string
+	mu       sync.Mutex
+	refusals int
+	events   []string
 }
 
-func (r *recorder) Eventf(regarding, _ runtime.Object, kind, reason, _, note string, args ...any) {
+func (r *recorder) Write(_ context.Context, e kube.Event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ref := regarding.(*corev1.ObjectReference)
-	r.events = append(r.events, fmt.Sprintf("%s/%s %s %s: %s", ref.Namespace, ref.Name, kind, reason, fmt.Sprintf(note, args...)))
+	if r.refusals > 0 {
+		r.refusals--
+		return errors.New("refused")
+	}
+	r.events = append(r.events, fmt.Sprintf("%s/%s %s %s: %s", e.Regarding.Namespace, e.Regarding.Name, e.Type, e.Reason, e.Note))
+	return nil
 }
 
 // count returns how many events there are.
@@ -267,8 +271,13 @@ func TestPublisherEventsAreNoFlood(t *testing.T) {
 		for i := range 250 {
 			ips = append(ips, fmt.Sprintf("192.0.2.%d", i+1))
 		}
+		rec.refusals = 1
 		p.publish(leading(ips...))
 		synctest.Wait()
+		if n := rec.count(); n != 0 {
+			t.Errorf("%d events though they are refused", n)
+		}
+		elapse(publishGap + 250*time.Millisecond)
 		if n := rec.count(); n != noticeBatch {
 			t.Errorf("%d events at once, want %d", n, noticeBatch)
 		}

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -55,12 +56,15 @@ const maxError = 1024
 
 // shorten cuts a text that is too long for the API, between characters.
 func shorten(text string) string {
-	for i := range text {
-		if i > maxError-4 {
-			return text[:i] + "…"
-		}
+	const more = "…"
+	if len(text) <= maxError {
+		return text
 	}
-	return text
+	end := maxError - len(more)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + more
 }
 
 // refuse puts refusals into a report, as many as there is room for.

@@ -40,7 +40,7 @@ func (w *World) Add(mgr manager.Manager) error {
 		return err
 	}
 	w.publisher = newPublisher(w, &direct{Reader: mgr.GetAPIReader(), Client: mgr.GetClient()},
-		mgr.GetEventRecorder(name))
+		kube.NewEvents(mgr.GetClient(), name, w.Logger))
 	if err := mgr.Add(manager.RunnableFunc(w.publisher.Start)); err != nil {
 		return fmt.Errorf("add publisher: %w", err)
 	}

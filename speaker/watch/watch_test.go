@@ -154,6 +154,7 @@ type bench struct {
 	members *fakeMembers
 	layer2  *fakeLayer2
 	sentry  *fakeSentry
+	bgp     *fakeBGP
 	links   []desired.Link
 }
 
@@ -178,11 +179,11 @@ func newBench(t testing.TB, more ...client.Object) *bench {
 			n.UID = types.UID("uid-of-" + n.Name)
 		}
 	}
-	b := &bench{api: newAPI(t, objects...), members: newFakeMembers("a"), layer2: &fakeLayer2{}, sentry: &fakeSentry{}, links: linksOf("up")}
+	b := &bench{api: newAPI(t, objects...), members: newFakeMembers("a"), layer2: &fakeLayer2{}, sentry: &fakeSentry{}, bgp: newFakeBGP(), links: linksOf("up")}
 	b.World = New(Config{
 		Node: "a", Namespace: "herald-system", Class: v1beta1.ClassHerald,
 		GossipAddress: netip.MustParseAddr("10.0.0.1"),
-		Members:       b.members, Layer2: b.layer2, Sentry: b.sentry,
+		Members:       b.members, Layer2: b.layer2, Sentry: b.sentry, BGP: b.bgp,
 		Links:      func() ([]desired.Link, error) { return b.links, nil },
 		WatchLinks: func(ctx context.Context, _ chan<- struct{}) error { <-ctx.Done(); return nil },
 		Logger:     log.NewNopLogger(), Registerer: prometheus.NewRegistry(),

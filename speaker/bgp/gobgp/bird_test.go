@@ -27,6 +27,7 @@ func (b *bird) start() {
 router id 192.0.2.253;
 protocol device {}
 protocol direct { ipv4; ipv6; }
+protocol kernel { ipv4 { export all; }; }
 protocol bgp node {
 	debug { states, events };
 	connect delay time 1; error wait time 1,2; connect retry time 1;
@@ -43,6 +44,8 @@ func (b *bird) birdc(args ...string) []byte {
 	b.t.Helper()
 	return b.ask("birdc", append([]string{"-s", b.socket()}, args...)...)
 }
+
+func (b *bird) reset() { b.birdc("restart", "node") }
 
 func (b *bird) established() bool {
 	return bytes.Contains(b.birdc("show", "protocols", "node"), []byte("Established"))

@@ -96,6 +96,8 @@ type routerDaemon interface {
 	// start starts it with a configuration of the session, in its own language.
 	start()
 	kill()
+	// reset has it reset the session.
+	reset()
 	// routes returns its routes by prefix, as words.
 	routes() map[string]route
 	// established reports whether its session is.
@@ -168,6 +170,8 @@ func (f *frr) vtysh(commands ...string) []byte {
 	}
 	return f.ask("vtysh", args...)
 }
+
+func (f *frr) reset() { f.vtysh("clear bgp *") }
 
 func (f *frr) established() bool { return f.peer().BgpState == "Established" }
 

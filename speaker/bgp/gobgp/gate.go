@@ -35,6 +35,8 @@ type gate struct {
 	said *reader
 	// report tells the session's new state.
 	report func(bgp.State, bgp.Established)
+	// forget has the library end its side.
+	forget func()
 	// opening is held from before the library may become established until it has
 	// sent its routes. A path that is added in between may be lost.
 	opening *hold
@@ -57,12 +59,13 @@ type gate struct {
 func (g *gate) run(open []byte) string {
 	defer close(g.gone)
 	b, err := g.offer.apply(open)
-	if err != nil {
-		g.end("the OPEN of GoBGP: " + err.Error())
-		return g.reason
+	if err == nil {
+		err = g.tell(b)
 	}
-	if err := g.tell(b); err != nil {
+	if err != nil {
 		g.end(streamReason(err))
+		g.forget()
+		_ = g.library.Close()
 		return g.reason
 	}
 	g.state = bgp.OpenSent
@@ -70,16 +73,19 @@ func (g *gate) run(open []byte) string {
 	var wg sync.WaitGroup
 	wg.Go(func() { g.end(g.speak()) })
 	g.end(g.hear())
+	// The library ends the connection. When it finds that it was ended, a
+	// goroutine of it may be left for ever.
+	g.forget()
 	wg.Wait()
+	_ = g.library.Close()
 	g.opening.release()
 	return g.reason
 }
 
-// end closes the connections for a reason. The first one counts.
+// end closes the connection to the router for a reason. The first one counts.
 func (g *gate) end(reason string) {
 	g.ended.Do(func() { g.reason = reason })
 	_ = g.router.Close()
-	_ = g.library.Close()
 }
 
 // cease ends the session with a NOTIFICATION, and waits a little for the router
@@ -87,7 +93,8 @@ func (g *gate) end(reason string) {
 // sent.
 func (g *gate) cease() {
 	g.ended.Do(func() { g.reason = closedHere })
-	if g.tell(notification(ceaseCode, shutdown)) != nil {
+	_ = g.router.SetWriteDeadline(time.Now().Add(drainFor)) // also of a write that is stuck
+	if _, err := g.router.Write(notification(ceaseCode, shutdown)); err != nil {
 		return
 	}
 	if c, ok := g.router.(*net.TCPConn); ok {

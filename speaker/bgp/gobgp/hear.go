@@ -40,7 +40,7 @@ func (g *gate) farewell(err error) string {
 		return streamReason(err)
 	}
 	_ = g.tell(notification(f.code, f.subcode, f.data...))
-	return fmt.Sprintf("the router sent what is not valid: %s; this end says: %s", f.words, words([]byte{f.code, f.subcode}))
+	return fmt.Sprintf("%s; the router was told: %s", f.words, words([]byte{f.code, f.subcode}))
 }
 
 // notified is the body of a NOTIFICATION that the router sent.
@@ -81,7 +81,7 @@ func (g *gate) take(r *reader, kind byte, length int) error {
 		return g.takeRefresh(b)
 	}
 	subcode := byte(g.state - bgp.OpenSent + 1) // RFC 6608
-	return &fault{code: 5, subcode: subcode, words: fmt.Sprintf("a message of type %d in state %v", kind, g.state)}
+	return &fault{code: 5, subcode: subcode, words: fmt.Sprintf("the router sent a message of type %d in state %v", kind, g.state)}
 }
 
 // takeOpen judges the router's OPEN and tells the library what matters of it.
@@ -191,5 +191,6 @@ func (g *gate) takeRefresh(b []byte) error {
 // refresh has the library send its routes of a family again.
 func (g *gate) refresh(afi byte) error {
 	g.again[afi], g.refreshed[afi] = false, time.Now()
+	g.opening.take() // until it has sent the first of them
 	return g.toLibrary(message(typeRefresh, 0, afi, 0, safiUnicast))
 }

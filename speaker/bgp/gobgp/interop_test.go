@@ -146,27 +146,31 @@ func TestRouters(t *testing.T) {
 				if k.prepare != nil {
 					k.prepare(l, &n)
 				}
-				asn := 64513
-				if k.asn != 0 {
-					asn = k.asn
+				if k.internal && n.Dynamic == config.DynamicNone {
+					n.PeerASN = n.MyASN
 				}
-				if k.internal {
-					asn = int(n.MyASN)
-					if n.Dynamic == config.DynamicNone {
-						n.PeerASN = n.MyASN
-					}
-				}
-				var r routerDaemon
-				if name == "FRR" {
-					r = k.newFRR(t, l, n, asn)
-				} else {
-					r = k.newBIRD(t, l, n, asn)
-				}
+				r := newDaemon(t, name, k, l, n)
 				r.start()
 				k.play(t, l, n, r)
 			})
 		}
 	}
+}
+
+// newDaemon returns a router for a session of a kind.
+func newDaemon(t testing.TB, name string, k kind, l *link, n bgp.Neighbor) routerDaemon {
+	t.Helper()
+	asn := 64513
+	switch {
+	case k.internal:
+		asn = int(n.MyASN)
+	case k.asn != 0:
+		asn = k.asn
+	}
+	if name == "FRR" {
+		return k.newFRR(t, l, n, asn)
+	}
+	return k.newBIRD(t, l, n, asn)
 }
 
 // node is the node's address that a router talks to.
@@ -183,7 +187,7 @@ func (l *link) node(n bgp.Neighbor) netip.Addr {
 	}
 }
 
-func (k kind) newFRR(t *testing.T, l *link, n bgp.Neighbor, asn int) *frr {
+func (k kind) newFRR(t testing.TB, l *link, n bgp.Neighbor, asn int) *frr {
 	m := l.node(n).String()
 	lines := []string{fmt.Sprintf("neighbor %s remote-as %d", m, n.MyASN)}
 	for _, line := range k.frr {
@@ -196,7 +200,7 @@ func (k kind) newFRR(t *testing.T, l *link, n bgp.Neighbor, asn int) *frr {
 	return newFRR(t, l.router, asn, m, lines...)
 }
 
-func (k kind) newBIRD(t *testing.T, l *link, n bgp.Neighbor, asn int) *bird {
+func (k kind) newBIRD(t testing.TB, l *link, n bgp.Neighbor, asn int) *bird {
 	m := l.node(n).String()
 	channel := ""
 	if n.ExtendedNextHop {

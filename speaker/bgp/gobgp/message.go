@@ -51,7 +51,7 @@ func (r *reader) next() (kind byte, length int, err error) {
 	}
 	for _, b := range h[:16] {
 		if b != 0xff {
-			return 0, 0, &fault{code: 1, subcode: 1, words: "a message has no marker: this is not BGP"}
+			return 0, 0, &fault{code: 1, subcode: 1, words: "the router sent a message without marker: this is not BGP"}
 		}
 	}
 	total := int(binary.BigEndian.Uint16(h[16:]))
@@ -69,10 +69,10 @@ func (r *reader) next() (kind byte, length int, err error) {
 	case typeRefresh:
 		least = refreshIs
 	default:
-		return 0, 0, &fault{code: 1, subcode: 3, data: []byte{kind}, words: fmt.Sprintf("a message has the unknown type %d", kind)}
+		return 0, 0, &fault{code: 1, subcode: 3, data: []byte{kind}, words: fmt.Sprintf("the router sent a message of the unknown type %d", kind)}
 	}
 	if total < least || total > most {
-		return 0, 0, &fault{code: 1, subcode: 2, data: bytes.Clone(h[16:18]), words: fmt.Sprintf("a message of type %d has length %d", kind, total)}
+		return 0, 0, &fault{code: 1, subcode: 2, data: bytes.Clone(h[16:18]), words: fmt.Sprintf("the router sent a message of type %d with length %d", kind, total)}
 	}
 	return kind, total - headerLength, nil
 }

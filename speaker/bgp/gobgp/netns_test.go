@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 	if err := setUp("lo"); err != nil {
 		panic(err)
 	}
+	if task := os.Getenv(isSpeaker); task != "" {
+		speak(task)
+	}
 	os.Exit(m.Run())
 }
 
@@ -153,6 +156,23 @@ func (l *link) address(name string, last int) error {
 		}
 	}
 	return nil
+}
+
+// cut has the router's end go up or down.
+func (l *link) cut(apart bool) {
+	l.t.Helper()
+	if err := l.router.do(func() error {
+		i, err := netlink.LinkByName("e0")
+		if err != nil {
+			return err
+		}
+		if apart {
+			return netlink.LinkSetDown(i)
+		}
+		return netlink.LinkSetUp(i)
+	}); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // setUp sets an interface up.

@@ -49,10 +49,10 @@ var errTruncated = errors.New("an option ends early")
 // parseOpen reads the body of an OPEN. An error is a *fault.
 func parseOpen(b []byte) (open, error) {
 	if len(b) < minOpen-headerLength {
-		return open{}, &fault{code: 1, subcode: 2, words: "an OPEN is too short"}
+		return open{}, &fault{code: 1, subcode: 2, words: "the router's OPEN is too short"}
 	}
 	if b[0] != 4 {
-		return open{}, &fault{code: 2, subcode: 1, data: []byte{0, 4}, words: fmt.Sprintf("an OPEN is of version %d of BGP", b[0])}
+		return open{}, &fault{code: 2, subcode: 1, data: []byte{0, 4}, words: fmt.Sprintf("the router's OPEN is of version %d of BGP", b[0])}
 	}
 	o := open{
 		asn:  uint32(binary.BigEndian.Uint16(b[1:])),
@@ -60,8 +60,11 @@ func parseOpen(b []byte) (open, error) {
 		id:   netip.AddrFrom4([4]byte(b[5:9])),
 	}
 	caps, err := capabilities(b[9:])
+	if _, ok := errors.AsType[*fault](err); ok {
+		return open{}, err
+	}
 	if err != nil {
-		return open{}, &fault{code: 2, words: "an OPEN cannot be read: " + err.Error()}
+		return open{}, &fault{code: 2, words: "the router's OPEN cannot be read: " + err.Error()}
 	}
 	for _, c := range caps {
 		o.learn(c)
@@ -71,11 +74,11 @@ func parseOpen(b []byte) (open, error) {
 	}
 	switch {
 	case o.asn == 0:
-		return open{}, &fault{code: 2, subcode: 2, words: "an OPEN has ASN 0"}
+		return open{}, &fault{code: 2, subcode: 2, words: "the router's OPEN has ASN 0"}
 	case o.hold == 1 || o.hold == 2:
-		return open{}, &fault{code: 2, subcode: 6, words: fmt.Sprintf("an OPEN has a hold time of %d s", o.hold)}
+		return open{}, &fault{code: 2, subcode: 6, words: fmt.Sprintf("the router's OPEN has a hold time of %d s", o.hold)}
 	case o.id.IsUnspecified():
-		return open{}, &fault{code: 2, subcode: 3, words: "an OPEN has router id 0.0.0.0"}
+		return open{}, &fault{code: 2, subcode: 3, words: "the router's OPEN has router id 0.0.0.0"}
 	}
 	return o, nil
 }
@@ -123,7 +126,7 @@ func capabilities(b []byte) ([]capability, error) {
 		}
 		b = rest
 		if kind != optionCapabilities {
-			return nil, fmt.Errorf("optional parameter %d is unknown", kind)
+			return nil, &fault{code: 2, subcode: 4, words: fmt.Sprintf("the router's OPEN has the unknown optional parameter %d", kind)}
 		}
 		for len(value) > 0 {
 			var c capability

@@ -24,6 +24,9 @@ const (
 	// batch is how many paths the library takes at once. It sends nothing
 	// meanwhile, not even keepalives.
 	batch = 1000
+	// Families as the configuration of the library counts them, which has all of
+	// them by default.
+	ipv4Unicast, ipv6Unicast = 0, 1
 	// ports is how many listening addresses are tried.
 	ports = 20
 )
@@ -67,6 +70,8 @@ func (l *library) start() error {
 		err = l.s.StartBgp(context.Background(), &api.StartBgpRequest{Global: &api.Global{
 			Asn: l.n.MyASN, RouterId: l.n.RouterID.String(),
 			ListenPort: int32(l.at.Port()), ListenAddresses: []string{l.at.Addr().String()},
+			// Of each family there are two tables, of 0.2 MB when empty.
+			Families: []uint32{ipv4Unicast, ipv6Unicast},
 		}})
 		if err == nil {
 			return nil

@@ -19,9 +19,11 @@ const (
 	// eager is how long attempts come once a second after the session was opened
 	// or lost, which is when a router is likely to come back. Then they come once
 	// in a connect time.
-	eager    = time.Minute
-	retry    = time.Second
-	drainFor = 500 * time.Millisecond
+	eager = time.Minute
+	retry = time.Second
+	// drainFor is how long a router has to take the last message, and then to
+	// close the connection.
+	drainFor = 400 * time.Millisecond
 )
 
 // closedHere is the reason of a session's end that was asked for.
@@ -174,7 +176,7 @@ func (s *session) attend(ctx context.Context, router net.Conn) string {
 			noHold: s.n.HoldTime == 0, extendedNextHop: s.n.ExtendedNextHop,
 			restart: s.n.GracefulRestart, restarted: s.restarted,
 		},
-		opening: &hold{lock: s.calm}, report: s.reached,
+		opening: &hold{lock: s.calm}, report: s.reached, forget: func() { _ = s.l.disarm() },
 	}
 	s.setCurrent(g)
 	if ctx.Err() != nil {
@@ -185,7 +187,10 @@ func (s *session) attend(ctx context.Context, router net.Conn) string {
 	if s.last.State == bgp.EstablishedState {
 		s.lastUp = time.Now()
 	}
-	if err := errors.Join(s.l.disarm(), s.l.arm()); err != nil {
+	if ctx.Err() != nil {
+		return reason
+	}
+	if err := s.l.arm(); err != nil {
 		return reason + "; " + err.Error()
 	}
 	return reason
@@ -222,6 +227,7 @@ type hold struct {
 // a while by itself: it must not depend on a neighbor.
 func (h *hold) take() {
 	h.lock <- struct{}{}
+	starting.RLock() // the library looks through its routes meanwhile
 	h.has.Store(true)
 	time.AfterFunc(libraryWithin, h.release)
 }
@@ -229,6 +235,7 @@ func (h *hold) take() {
 // release ends the hold, if there is one.
 func (h *hold) release() {
 	if h.has.Swap(false) {
+		starting.RUnlock()
 		<-h.lock
 	}
 }

@@ -32,12 +32,25 @@ func (e *events) last() bgp.Event {
 	return e.all[len(e.all)-1]
 }
 
+// count returns how often a state was told.
+func (e *events) count(s bgp.State) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for _, ev := range e.all {
+		if ev.State == s {
+			n++
+		}
+	}
+	return n
+}
+
 func (e *events) String() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var s strings.Builder
-	for _, ev := range e.all {
-		fmt.Fprintf(&s, "%s %v %q %+v\n", ev.At.Format("05.000"), ev.State, ev.Reason, ev.Established)
+	for _, ev := range e.all[:min(len(e.all), 20)] {
+		fmt.Fprintf(&s, "%s %v %q\n", ev.At.Format("05.000"), ev.State, ev.Reason)
 	}
 	return s.String()
 }

@@ -1,0 +1,6 @@
+//go:build !race
+
+package bgp_test
+
+// raced is true under the race detector.
+const raced = false
