@@ -53,6 +53,10 @@ func (c *cluster) leaving(t *testing.T) {
 	}
 }
 
+// throughEvery is the time between two connections to one address through one
+// router: there are four such probes at a time, on a machine that is busy.
+const throughEvery = 40 * time.Millisecond
+
 // through probes the addresses number n of the routed pool through each router,
 // and returns when the baseline is over.
 func (c *cluster) through(t *testing.T, n int, d time.Duration) running[probe.Report] {
@@ -67,7 +71,7 @@ func (c *cluster) through(t *testing.T, n int, d time.Duration) running[probe.Re
 	}
 	for _, name := range routers {
 		for _, addr := range addrs(n) {
-			r, err := c.ProbeFrom(clientOf[name], addr, baseline+d)
+			r, err := c.ProbeFrom(clientOf[name], addr, throughEvery, baseline+d)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -78,6 +78,7 @@ func testSettings(t *testing.T, c *cluster) {
 			t.Error(err)
 		}
 	})
+	c.names[extra.Addr()] = "node1"
 	one := []string{"node1"}
 	tests := []struct {
 		name  string
