@@ -105,7 +105,7 @@ func testBothModes(t *testing.T, c *cluster) {
 	c.stays(t, got, before, time.Second)
 }
 
-// A test of iBGP: the attributes that another AS never sees.
+// A router of the same ASN gets the attributes that another AS never sees.
 func testInternal(t *testing.T, c *cluster) {
 	for _, name := range routers {
 		c.lab(t, "router", name, "--asn", "64512", "--peer-asn", "64512")
@@ -132,7 +132,8 @@ func testInternal(t *testing.T, c *cluster) {
 	c.everywhere(t, "iBGP without a preference", paths(c.nodes, "path med 7", host(1)...))
 }
 
-// established fails unless a session that was there before is the same still.
+// undisturbed fails unless every session of a router was there before, and is the
+// same still.
 func (c *cluster) undisturbed(t *testing.T, name, what string, since time.Time) {
 	t.Helper()
 	up, err := c.up(t.Context(), name)

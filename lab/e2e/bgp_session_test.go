@@ -35,25 +35,33 @@ func testPasswords(t *testing.T, c *cluster) {
 	c.peering(t, peer{router: frr1, more: "passwordSecret: frr"}, peer{router: bird1, v6: true, more: "passwordSecret: bird"})
 	c.advertise(t, "a", "")
 	c.routedService(t, service{name: "signed"}, 1)
-	want := paths(c.nodes, "path 64512", host(1)...)
-	c.everywhere(t, "with passwords", want)
+	c.everywhere(t, "with passwords", paths(c.nodes, "path 64512", host(1)...))
+	c.rotated(t, frr1, bird1, "frr", func() {
+		c.lab(t, "router", frr1, "--command", "configure terminal", "--command", "router bgp 64513",
+			"--command", "neighbor SPEAKERS password second")
+	})
+	c.rotated(t, bird1, frr1, "bird", func() { c.configure(t, bird1, []string{"--reload"}, md5(bird1, "second")) })
+}
+
+// rotated changes the password of a router, and the Secret that has it, and waits
+// until all of its sessions are new, while those of another router are not.
+func (c *cluster) rotated(t *testing.T, name, other, password string, change func()) {
+	t.Helper()
 	const settle = 2 * time.Second
 	<-time.After(settle)
 	since := time.Now()
-	c.lab(t, "router", frr1, "--command", "configure terminal", "--command", "router bgp 64513",
-		"--command", "neighbor SPEAKERS password second")
-	c.apply(t, secret("frr", "second"))
-	// The router drops the sessions at once, or at the first message that is
-	// signed in another way.
-	eventually(t, patience, "new sessions of "+frr1, func(ctx context.Context) error {
-		up, err := c.up(ctx, frr1)
-		if err == nil && (len(up) != len(c.nodes) || slices.ContainsFunc(up, func(s router.Session) bool { return s.UpSeconds > time.Since(since).Seconds() })) {
+	change()
+	c.apply(t, secret(password, "second"))
+	eventually(t, patience, "new sessions of "+name, func(ctx context.Context) error {
+		up, err := c.up(ctx, name)
+		old := func(s router.Session) bool { return s.UpSeconds > time.Since(since).Seconds() }
+		if err == nil && (len(up) != len(c.nodes) || slices.ContainsFunc(up, old)) {
 			err = errNot(up, "new sessions")
 		}
 		return err
 	})
-	c.everywhere(t, "with the new password", want)
-	c.undisturbed(t, bird1, "password of the other peer changed", since)
+	c.exactly(t, name, "with the new password", paths(c.nodes, "path 64512", host(1)...))
+	c.undisturbed(t, other, "password of the other peer changed", since)
 }
 
 // session returns the one session of a router that is up.
@@ -66,7 +74,7 @@ func (c *cluster) session(t *testing.T, name string) router.Session {
 	return up[0]
 }
 
-// testSettings checks what a router sees of a peer's settings.
+// A router sees what a peer's settings say.
 func testSettings(t *testing.T, c *cluster) {
 	c.advertise(t, "a", "")
 	c.routedService(t, service{name: "set"}, 1)
