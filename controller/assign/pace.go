@@ -127,21 +127,8 @@ func (p *pacer) NeedLeaderElection() bool { return false }
 // Start writes events until ctx ends, and then for lastWords, without any
 // pause, what still waits. It implements manager.Runnable.
 func (p *pacer) Start(ctx context.Context) error {
-	for tries := 0; ctx.Err() == nil; {
-		e, ok := p.next()
-		if !ok {
-			select {
-			case <-ctx.Done():
-			case <-p.wakeC:
-			}
-			continue
-		}
-		// An error means that ctx ends, and that it is time to be quick.
-		_ = p.limit.Wait(ctx)
-		p.awaitCalm(ctx)
-		if ctx.Err() != nil {
-			break
-		}
+	tries := 0
+	for e, ok := p.due(ctx); ok; e, ok = p.due(ctx) {
 		if tries++; p.write(ctx, e) != nil && tries < eventTries {
 			pause(ctx, eventRetry)
 			continue
@@ -151,6 +138,25 @@ func (p *pacer) Start(ctx context.Context) error {
 	}
 	p.flush(context.WithoutCancel(ctx))
 	return nil
+}
+
+// due waits until an event may be written, and returns it; it reports false when
+// ctx ends first.
+func (p *pacer) due(ctx context.Context) (kube.Event, bool) {
+	for ctx.Err() == nil {
+		e, ok := p.next()
+		if !ok {
+			select {
+			case <-ctx.Done():
+			case <-p.wakeC:
+			}
+			continue
+		}
+		_ = p.limit.Wait(ctx) // an error means that ctx ends
+		p.awaitCalm(ctx)
+		return e, ctx.Err() == nil
+	}
+	return kube.Event{}, false
 }
 
 // flush writes what waits, as far as it gets in lastWords.
