@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -205,14 +203,14 @@ func (b *bench) announceOne(ctx context.Context) error {
 // announceNext makes one more Service and adds what was seen of it.
 func (b *bench) announceNext(ctx context.Context, name string, times, said map[string][]float64) error {
 	before := map[string]int{}
-	var watches []*drive.RouteWatch
+	watches := map[string]*drive.RouteWatch{}
 	for _, r := range routers {
 		w, err := b.lab.WatchRoutes(ctx, r)
 		if err != nil {
 			return err
 		}
 		defer w.End()
-		watches = append(watches, w)
+		watches[r] = w
 		if before[r], err = b.told(ctx, r); err != nil {
 			return err
 		}
@@ -225,33 +223,23 @@ func (b *bench) announceNext(ctx context.Context, name string, times, said map[s
 	if err != nil {
 		return err
 	}
-	at, err := seen(ctx, watches, addr)
-	if err != nil {
-		return err
+	for _, r := range routers {
+		// Each notes when a route comes, so one may be asked after the other.
+		at, err := watches[r].Seen(ctx, addr)
+		if err != nil {
+			return err
+		}
+		times[r] = append(times[r], float64(at.Sub(began).Microseconds())/1000)
 	}
 	if _, err := b.quiet(ctx); err != nil {
 		return err
 	}
-	for i, r := range routers {
+	for _, r := range routers {
 		now, err := b.told(ctx, r)
 		if err != nil {
 			return err
 		}
-		times[r] = append(times[r], float64(at[i].Sub(began).Microseconds())/1000)
 		said[r] = append(said[r], float64(now-before[r]))
 	}
 	return nil
-}
-
-// seen returns when each of the routers that are watched had an address.
-func seen(ctx context.Context, watches []*drive.RouteWatch, addr netip.Addr) ([]time.Time, error) {
-	g, ctx := errgroup.WithContext(ctx)
-	at := make([]time.Time, len(watches))
-	for i, w := range watches {
-		g.Go(func() (err error) {
-			at[i], err = w.Seen(ctx, addr)
-			return err
-		})
-	}
-	return at, g.Wait()
 }

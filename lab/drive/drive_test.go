@@ -3,8 +3,10 @@ package drive_test
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/heraldlb/herald/lab/drive"
+	"github.com/heraldlb/herald/lab/probe"
 	"github.com/heraldlb/herald/lab/probe/arping"
 )
 
@@ -46,6 +48,27 @@ func TestMoves(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := drive.Moves(&arping.Report{Answers: tt.answers}); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestLossy(t *testing.T) {
+	at := func(ms float64, reason string) probe.Answer { return probe.Answer{AtMs: ms, Reason: reason} }
+	tests := []struct {
+		name    string
+		answers []probe.Answer
+		want    time.Duration
+	}{
+		{name: "nothing"},
+		{name: "all good", answers: []probe.Answer{at(0, ""), at(10, "")}},
+		{name: "one", answers: []probe.Answer{at(0, ""), at(10, "timeout"), at(20, "")}},
+		{name: "good ones between", answers: []probe.Answer{at(10, "timeout"), at(20, ""), at(35, "reset"), at(50, "")}, want: 25 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := drive.Lossy(&probe.Report{Answers: tt.answers}); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
 	}

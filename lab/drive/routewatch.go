@@ -14,13 +14,19 @@ import (
 
 // A RouteWatch tells of the routes that a host's kernel gets, as they come.
 type RouteWatch struct {
-	cmd   *exec.Cmd
-	lines chan string
+	cmd  *exec.Cmd
+	news chan news
+}
+
+// A news is a line that came, and when.
+type news struct {
+	line string
+	at   time.Time
 }
 
 // WatchRoutes starts a RouteWatch on a host. The caller ends it.
 func (l *Lab) WatchRoutes(ctx context.Context, host string) (*RouteWatch, error) {
-	w := &RouteWatch{cmd: l.Command(ctx, "exec", host, "--", "ip", "-o", "monitor", "route"), lines: make(chan string, 1000)}
+	w := &RouteWatch{cmd: l.Command(ctx, "exec", host, "--", "ip", "-o", "monitor", "route"), news: make(chan news, 1000)}
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -29,9 +35,9 @@ func (l *Lab) WatchRoutes(ctx context.Context, host string) (*RouteWatch, error)
 		return nil, fmt.Errorf("watch routes of %s: %w", host, err)
 	}
 	go func() {
-		defer close(w.lines)
+		defer close(w.news)
 		for text := bufio.NewScanner(out); text.Scan(); {
-			w.lines <- text.Text()
+			w.news <- news{text.Text(), time.Now()}
 		}
 	}()
 	return w, nil
@@ -46,14 +52,14 @@ func (w *RouteWatch) Seen(ctx context.Context, addrs ...netip.Addr) (time.Time, 
 	}
 	for {
 		select {
-		case line, ok := <-w.lines:
+		case n, ok := <-w.news:
 			if !ok {
 				return time.Time{}, errors.New("the watch of routes has ended")
 			}
-			first, _, _ := strings.Cut(line, " ") // a route that is gone begins with Deleted
+			first, _, _ := strings.Cut(n.line, " ") // a route that is gone begins with Deleted
 			delete(missing, first)
 			if len(missing) == 0 {
-				return time.Now(), nil
+				return n.at, nil
 			}
 		case <-ctx.Done():
 			return time.Time{}, fmt.Errorf("no route to %v: %w", missing, ctx.Err())
@@ -64,7 +70,7 @@ func (w *RouteWatch) Seen(ctx context.Context, addrs ...netip.Addr) (time.Time, 
 // End ends the watch.
 func (w *RouteWatch) End() {
 	_ = w.cmd.Process.Signal(os.Interrupt) // it may have ended
-	for range w.lines {
+	for range w.news {
 		// What it still has to say is of no use.
 	}
 	_ = w.cmd.Wait() // it was interrupted

@@ -26,13 +26,13 @@ func URL(addr netip.Addr) string {
 
 // Probe starts to connect to addr from the client, 100 times a second.
 func (l *Lab) Probe(addr netip.Addr, d time.Duration) (*Running[probe.Report], error) {
-	return l.ProbeFrom("client", addr, d)
+	return l.ProbeFrom("client", addr, Every, d)
 }
 
-// ProbeFrom is Probe from another host.
-func (l *Lab) ProbeFrom(host string, addr netip.Addr, d time.Duration) (*Running[probe.Report], error) {
+// ProbeFrom is Probe from another host, with so much time between the connections.
+func (l *Lab) ProbeFrom(host string, addr netip.Addr, every, d time.Duration) (*Running[probe.Report], error) {
 	return Begin[probe.Report](l, "probe", "--from", host, "--url", URL(addr),
-		"--every", Every.String(), "--for", d.String(), "--timeout", probeTimeout.String())
+		"--every", every.String(), "--for", d.String(), "--timeout", probeTimeout.String())
 }
 
 // Reach connects to addr from the client a few times, and returns an error

@@ -20,8 +20,6 @@ func testNeighborSpeaker(t *testing.T, c *cluster) {
 	if err := os.WriteFile(conf, []byte(pageBlock(t, "bird localhost")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// No word of its own from Herald may reach the daemon: it runs until the end
-	// of the test.
 	bird := c.Command(context.Background(), "exec", node, "--", "bird", "-f", "-c", conf, "-s", socket, "-P", filepath.Join(dir, "bird.pid"))
 	if err := bird.Start(); err != nil {
 		t.Fatal(err)

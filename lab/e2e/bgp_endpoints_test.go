@@ -53,6 +53,10 @@ func (c *cluster) leaving(t *testing.T) {
 	}
 }
 
+// throughEvery is the time between two connections to one address through one
+// router: there are four such probes at a time, on a machine that is busy.
+const throughEvery = 40 * time.Millisecond
+
 // through probes the addresses number n of the routed pool through each router,
 // and returns when the baseline is over.
 func (c *cluster) through(t *testing.T, n int, d time.Duration) running[probe.Report] {
@@ -67,7 +71,7 @@ func (c *cluster) through(t *testing.T, n int, d time.Duration) running[probe.Re
 	}
 	for _, name := range routers {
 		for _, addr := range addrs(n) {
-			r, err := c.ProbeFrom(clientOf[name], addr, baseline+d)
+			r, err := c.ProbeFrom(clientOf[name], addr, throughEvery, baseline+d)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +105,7 @@ func testBothModes(t *testing.T, c *cluster) {
 	c.stays(t, got, before, time.Second)
 }
 
-// A test of iBGP: the attributes that another AS never sees.
+// A router of the same ASN gets the attributes that another AS never sees.
 func testInternal(t *testing.T, c *cluster) {
 	for _, name := range routers {
 		c.lab(t, "router", name, "--asn", "64512", "--peer-asn", "64512")
@@ -128,7 +132,8 @@ func testInternal(t *testing.T, c *cluster) {
 	c.everywhere(t, "iBGP without a preference", paths(c.nodes, "path med 7", host(1)...))
 }
 
-// established fails unless a session that was there before is the same still.
+// undisturbed fails unless every session of a router was there before, and is the
+// same still.
 func (c *cluster) undisturbed(t *testing.T, name, what string, since time.Time) {
 	t.Helper()
 	up, err := c.up(t.Context(), name)

@@ -45,7 +45,7 @@ func testHostile(t *testing.T, c *cluster) {
 	})
 	before := c.residents(t)
 	since := time.Now()
-	lasting := 14 * time.Second
+	lasting := 10 * time.Second
 	if *soak {
 		lasting = 3 * time.Minute
 	}

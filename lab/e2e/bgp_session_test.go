@@ -35,25 +35,33 @@ func testPasswords(t *testing.T, c *cluster) {
 	c.peering(t, peer{router: frr1, more: "passwordSecret: frr"}, peer{router: bird1, v6: true, more: "passwordSecret: bird"})
 	c.advertise(t, "a", "")
 	c.routedService(t, service{name: "signed"}, 1)
-	want := paths(c.nodes, "path 64512", host(1)...)
-	c.everywhere(t, "with passwords", want)
+	c.everywhere(t, "with passwords", paths(c.nodes, "path 64512", host(1)...))
+	c.rotated(t, frr1, bird1, "frr", func() {
+		c.lab(t, "router", frr1, "--command", "configure terminal", "--command", "router bgp 64513",
+			"--command", "neighbor SPEAKERS password second")
+	})
+	c.rotated(t, bird1, frr1, "bird", func() { c.configure(t, bird1, []string{"--reload"}, md5(bird1, "second")) })
+}
+
+// rotated changes the password of a router, and the Secret that has it, and waits
+// until all of its sessions are new, while those of another router are not.
+func (c *cluster) rotated(t *testing.T, name, other, password string, change func()) {
+	t.Helper()
 	const settle = 2 * time.Second
 	<-time.After(settle)
 	since := time.Now()
-	c.lab(t, "router", frr1, "--command", "configure terminal", "--command", "router bgp 64513",
-		"--command", "neighbor SPEAKERS password second")
-	c.apply(t, secret("frr", "second"))
-	// The router drops the sessions at once, or at the first message that is
-	// signed in another way.
-	eventually(t, patience, "new sessions of "+frr1, func(ctx context.Context) error {
-		up, err := c.up(ctx, frr1)
-		if err == nil && (len(up) != len(c.nodes) || slices.ContainsFunc(up, func(s router.Session) bool { return s.UpSeconds > time.Since(since).Seconds() })) {
+	change()
+	c.apply(t, secret(password, "second"))
+	eventually(t, patience, "new sessions of "+name, func(ctx context.Context) error {
+		up, err := c.up(ctx, name)
+		old := func(s router.Session) bool { return s.UpSeconds > time.Since(since).Seconds() }
+		if err == nil && (len(up) != len(c.nodes) || slices.ContainsFunc(up, old)) {
 			err = errNot(up, "new sessions")
 		}
 		return err
 	})
-	c.everywhere(t, "with the new password", want)
-	c.undisturbed(t, bird1, "password of the other peer changed", since)
+	c.exactly(t, name, "with the new password", paths(c.nodes, "path 64512", host(1)...))
+	c.undisturbed(t, other, "password of the other peer changed", since)
 }
 
 // session returns the one session of a router that is up.
@@ -66,7 +74,7 @@ func (c *cluster) session(t *testing.T, name string) router.Session {
 	return up[0]
 }
 
-// testSettings checks what a router sees of a peer's settings.
+// A router sees what a peer's settings say.
 func testSettings(t *testing.T, c *cluster) {
 	c.advertise(t, "a", "")
 	c.routedService(t, service{name: "set"}, 1)
@@ -78,6 +86,7 @@ func testSettings(t *testing.T, c *cluster) {
 			t.Error(err)
 		}
 	})
+	c.names[extra.Addr()] = "node1"
 	one := []string{"node1"}
 	tests := []struct {
 		name  string
@@ -169,10 +178,12 @@ func testMultiHop(t *testing.T, c *cluster) {
 	c.configure(t, bird1, nil, swap{"\tdirect;\n", "\tmultihop 3;\n"}, swap{"protocol device {", "protocol direct { ipv4; ipv6; }\n\nprotocol device {"},
 		swap{"interface \"*\" {", "multihop {"},
 		swap{"dynamic name \"peer{{$i}}_\";", "dynamic name \"peer{{$i}}_\";\n\tlocal " + fmt.Sprintf("{{if $i}}%s{{else}}%s{{end}};", far[1].Addr(), far[0].Addr())})
-	c.apply(t, fastBFD)
+	// BIRD sends BFD over several hops with a TTL of 64.
+	c.apply(t, strings.NewReplacer("name: fast", "name: far", "spec: {", "spec: {minimumTTL: 60, ").Replace(fastBFD))
+	const more = "ebgpMultiHop: true, bfdProfile: far"
 	c.peering(t,
-		peer{router: bird1, name: "far4", address: far[0].Addr().String(), more: "ebgpMultiHop: true, bfdProfile: fast", on: c.nodes},
-		peer{router: bird1, name: "far6", address: far[1].Addr().String(), more: "ebgpMultiHop: true, bfdProfile: fast", on: c.nodes})
+		peer{router: bird1, name: "far4", address: far[0].Addr().String(), more: more},
+		peer{router: bird1, name: "far6", address: far[1].Addr().String(), more: more})
 	c.advertise(t, "a", "peers: [far4]")
 	c.routedService(t, service{name: "farther"}, 1)
 	c.exactly(t, bird1, "several hops away", paths(c.nodes, "path 64512", host(1)...))

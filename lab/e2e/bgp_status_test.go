@@ -15,16 +15,21 @@ import (
 // A speakerStatus is what of a SpeakerStatus the tests read.
 type speakerStatus struct {
 	Status struct {
-		Summary  struct{ BGPSessions, BGPEstablished int }
+		Summary struct {
+			Sessions    int `json:"bgpSessions"`
+			Established int `json:"bgpEstablished"`
+		} `json:"summary"`
 		Sessions []struct {
-			Peer, Address, State, LastError string
-			PrefixesSent                    int
+			Peer         string `json:"peer"`
+			State        string `json:"state"`
+			LastError    string `json:"lastError"`
+			PrefixesSent int    `json:"prefixesSent"`
 		} `json:"bgpSessions"`
-		BFDSessions []struct {
-			Peer, Profile, State string
-			DetectionTime        int
-		}
-	}
+		BFD []struct {
+			State         string `json:"state"`
+			DetectionTime int    `json:"detectionTime"`
+		} `json:"bfdSessions"`
+	} `json:"status"`
 }
 
 // speaking returns what a node's speaker tells of itself.
@@ -106,7 +111,7 @@ func (c *cluster) shown(t *testing.T, node string, sessions int) {
 			return err
 		}
 		st := s.Status
-		if st.Summary.BGPSessions != sessions || st.Summary.BGPEstablished != 1 {
+		if st.Summary.Sessions != sessions || st.Summary.Established != 1 {
 			return errNot(fmt.Sprintf("%+v", st.Summary), fmt.Sprint("1 of ", sessions))
 		}
 		for _, b := range st.Sessions {
@@ -114,8 +119,8 @@ func (c *cluster) shown(t *testing.T, node string, sessions int) {
 				return errNot(fmt.Sprintf("%+v", b), "2 prefixes")
 			}
 		}
-		if len(st.BFDSessions) != 1 || st.BFDSessions[0].State != "Up" || st.BFDSessions[0].DetectionTime != 150 {
-			return errNot(fmt.Sprintf("%+v", st.BFDSessions), "one that is Up with 150 ms")
+		if len(st.BFD) != 1 || st.BFD[0].State != "Up" || st.BFD[0].DetectionTime != 150 {
+			return errNot(fmt.Sprintf("%+v", st.BFD), "one that is Up with 150 ms")
 		}
 		return nil
 	})

@@ -59,7 +59,7 @@ func (c *cluster) line(p router.Path) string {
 		}
 		hops = append(hops, hop)
 	}
-	out := strings.Join(hops, "+") + " path " + p.ASPath
+	out := strings.TrimSpace(strings.Join(hops, "+") + " path " + p.ASPath)
 	if p.MED != nil {
 		out += fmt.Sprintf(" med %d", *p.MED)
 	}
@@ -69,7 +69,7 @@ func (c *cluster) line(p router.Path) string {
 	if all := slices.Concat(p.Communities, p.LargeCommunities); len(all) > 0 {
 		out += " communities " + strings.Join(all, " ")
 	}
-	return strings.TrimSpace(out)
+	return out
 }
 
 // paths returns the lines of prefixes that nodes announce with the same

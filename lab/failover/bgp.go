@@ -179,7 +179,7 @@ func (r *run) loseOnce(ctx context.Context, f routedFault, losses []loss) error 
 	var probes []*drive.Running[probe.Report]
 	for _, w := range ways {
 		for _, a := range steady(routed) {
-			p, err := r.ProbeFrom(w.client, a, forever)
+			p, err := r.ProbeFrom(w.client, a, drive.Every, forever)
 			if err != nil {
 				return err
 			}

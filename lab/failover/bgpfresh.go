@@ -53,28 +53,16 @@ func (r *run) forwardedAfter(ctx context.Context, name string, addrs []netip.Add
 	if err := pause(ctx, baseline); err != nil {
 		return err
 	}
-	type answer struct {
-		way int
-		at  time.Time
-		err error
-	}
-	answers := make(chan answer, len(ways)) // no sender waits
 	began := time.Now()
 	if err := r.create(ctx, service{name: name, annotation: forAddresses, wish: wish(addrs)}); err != nil {
 		return err
 	}
 	for i, m := range monitors {
-		go func() {
-			at, err := m.Seen(ctx, addrs...)
-			answers <- answer{i, at, err}
-		}()
-	}
-	for range ways {
-		a := <-answers
-		if a.err != nil {
-			return a.err
+		at, err := m.Seen(ctx, addrs...)
+		if err != nil {
+			return err
 		}
-		waits[a.way] = append(waits[a.way], milliseconds(a.at.Sub(began)))
+		waits[i] = append(waits[i], milliseconds(at.Sub(began)))
 	}
 	return r.kube.CoreV1().Services("default").Delete(ctx, name, metav1.DeleteOptions{})
 }

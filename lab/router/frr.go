@@ -122,6 +122,9 @@ func (p frrPath) path() Path {
 		MED: p.Metric, LocalPref: p.LocPrf, Best: p.BestPath.Overall, Stale: p.Stale,
 		Communities: numbers(p.Community.List), LargeCommunities: p.LargeCommunity.List,
 	}
+	if out.ASPath == "Local" { // FRR's word for an empty one
+		out.ASPath = ""
+	}
 	for _, nh := range p.NextHops {
 		out.NextHops = append(out.NextHops, nh.IP)
 	}

@@ -64,6 +64,23 @@ func TestParseBIRD(t *testing.T) {
 	golden(t, "bird.json", asJSON(t, v))
 }
 
+// FRR has words for what is a number, or nothing, elsewhere.
+func TestFRRWords(t *testing.T) {
+	var p frrPath
+	const said = `{"aspath":{"string":"Local"},"peer":{"peerId":"10.0.0.1"},
+		"community":{"list":["64512:100","noExport","gracefulShutdown"]},"largeCommunity":{"list":["64512:1:2"]}}`
+	if err := json.Unmarshal([]byte(said), &p); err != nil {
+		t.Fatal(err)
+	}
+	want := Path{
+		Peer: "10.0.0.1", NextHops: []string{},
+		Communities: []string{"64512:100", "65535:65281", "65535:0"}, LargeCommunities: []string{"64512:1:2"},
+	}
+	if diff := cmp.Diff(want, p.path()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestParseFRRErrors(t *testing.T) {
 	for _, tt := range []struct{ name, out string }{
 		{name: "nothing"},

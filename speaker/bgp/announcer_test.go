@@ -199,6 +199,24 @@ func TestLocalAddress(t *testing.T) {
 	})
 }
 
+// Another speaker on this node passes routes on, so their next hops are the
+// addresses that the node has to the world.
+func TestLocalhost(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.host.mu.Lock()
+		w.host.routes[addr("127.0.0.1")] = addr("127.0.0.1")
+		w.host.routes[anybody4], w.host.routes[anybody6] = addr("192.0.2.7"), addr("2001:db8::7")
+		w.host.mu.Unlock()
+		w.set(desired.BGP{
+			Sessions: []*config.Peer{peerNamed("a", "127.0.0.1", nil)},
+			Routes:   []desired.Route{routeTo("10.0.0.1/32", "a"), routeTo("2001:db8:1::1/128", "a")},
+		})
+		if d := cmp.Diff([]string{"10.0.0.1/32 via 192.0.2.7", "2001:db8:1::1/128 via 2001:db8::7"}, w.router.table("a")); d != "" {
+			t.Errorf("(-want +got)\n%s", d)
+		}
+	})
+}
+
 func TestNoNextHop(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.host.links[0].Prefixes = w.host.links[0].Prefixes[:1]

@@ -3,6 +3,7 @@ package bgp
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/go-kit/log"
@@ -27,10 +28,27 @@ func (e *engine) plan(p *peer) {
 	if !p.id.IsValid() {
 		p.id = routerID(p.config, s, e.links, e.config.Node)
 	}
-	if h := nextHops(s, e.links); h != p.hops {
+	h := nextHops(s, e.links)
+	if s.local.IsLoopback() {
+		h = e.outward(p.config.VRF)
+	}
+	if h != p.hops {
 		p.hops = h
 		p.stale = p.session != nil
 	}
+}
+
+// Addresses that nobody has (RFC 5737, RFC 3849): the way to them is that to
+// anybody.
+var anybody4, anybody6 = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+
+// outward returns the addresses that this node has to the world, invalid ones
+// where it has no way there. They are the next hops for another speaker on the
+// node itself: that tells routers of the routes, to which the loopback is no way.
+func (e *engine) outward(vrf string) hops {
+	v4, _ := e.network.local(anybody4, vrf) // the session's error tells of prefixes without a next hop
+	v6, _ := e.network.local(anybody6, vrf)
+	return hops{v4: v4, v6: v6}
 }
 
 // locate returns the way to a router, or what is in it.
