@@ -48,17 +48,17 @@ var allowed = map[string][]string{
 	"speaker/watch":     slices.Concat(kube, []string{module + "speaker/desired/"}),
 	"speaker/layer2": {
 		"github.com/mdlayher/", "github.com/vishvananda/netlink/", "golang.org/x/net/bpf/", "golang.org/x/sys/unix/", logs, prom,
-		module + "speaker/desired/", module + "internal/diff/",
+		module + "speaker/desired/", module + "internal/diff/", module + "internal/owner/",
 	},
 	"speaker/bgp": {
 		"github.com/mdlayher/ndp/", "golang.org/x/net/ipv6/", logs, prom,
-		module + "config/", module + "speaker/bfd/", module + "speaker/desired/", module + "internal/diff/",
+		module + "config/", module + "speaker/bfd/", module + "speaker/desired/", module + "internal/diff/", module + "internal/owner/",
 	},
 	"speaker/bgp/gobgp": {
 		"github.com/osrg/gobgp/v4/", "golang.org/x/sys/unix/",
 		module + "config/", module + "speaker/bgp/", module + "speaker/desired/",
 	},
-	"speaker/bfd":    {"golang.org/x/sys/unix/", logs, prom, module + "internal/diff/"},
+	"speaker/bfd":    {"golang.org/x/sys/unix/", logs, prom, module + "internal/diff/", module + "internal/owner/"},
 	"speaker/sentry": {"github.com/vishvananda/netlink/", "golang.org/x/sys/unix/", logs, prom, module + "speaker/bfd/"},
 	"speaker/members": {
 		"github.com/hashicorp/memberlist/", logs, prom,
@@ -68,6 +68,7 @@ var allowed = map[string][]string{
 	"internal/archtest":  {},
 	"internal/kube":      {"k8s.io/", "sigs.k8s.io/", "github.com/go-logr/logr/", logs, prom, module + "api/", module + "config/", module + "internal/"},
 	"internal/netnstest": {"github.com/vishvananda/netlink/", "golang.org/x/sys/unix/"},
+	"internal/owner":     {},
 	"internal/logging":   {logs, "github.com/go-logr/logr/"},
 	"internal/program":   {"sigs.k8s.io/controller-runtime/", logs, module + "api/", module + "internal/"},
 	"internal/version":   {},

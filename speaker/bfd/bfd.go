@@ -138,7 +138,7 @@ func New(c Config) *Manager { return newManager(c, host{}) }
 // administratively down, unless Hush was called, every socket is closed, and it
 // returns nil. It is called once.
 func (m *Manager) Start(ctx context.Context) error {
-	defer close(m.ended)
+	defer m.requests.End()
 	return newEngine(m.shared).run(ctx)
 }
 
@@ -149,7 +149,7 @@ func (m *Manager) Start(ctx context.Context) error {
 // an error; every other session is served, and what could work later is tried
 // again every second. When ctx ends first, the set may still be applied.
 func (m *Manager) Set(ctx context.Context, want []Session) error {
-	return m.do(ctx, func(e *engine) error { return e.set(want, time.Now()) })
+	return m.requests.Do(ctx, func(e *engine) error { return e.set(want, time.Now()) })
 }
 
 // Status returns the sessions, sorted by Remote, Local, Interface and Multihop.

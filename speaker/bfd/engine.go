@@ -68,11 +68,11 @@ func (e *engine) run(ctx context.Context) error {
 		case <-ctx.Done():
 			e.end(time.Now())
 			return nil
-		case r := <-e.requests:
+		case r := <-e.requests.C:
 			e.look()
-			err := r.run(e)
+			err := r.Run(e)
 			e.publish() // the caller may look at once
-			r.done <- err
+			r.Answer(err)
 			e.stalls.note(time.Now(), time.Since(e.woke))
 			e.collect() // that took its time
 		case <-e.comeC:

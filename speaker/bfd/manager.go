@@ -2,13 +2,14 @@ package bfd
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-kit/log"
+
+	"github.com/heraldlb/herald/internal/owner"
 )
 
 // shared is what a Manager and the goroutine that owns its sessions both see.
@@ -17,9 +18,8 @@ type shared struct {
 	metrics *metrics
 	network network
 
-	requests chan request
+	requests *owner.Requests[func(*engine) error]
 	changedC chan struct{} // capacity 1
-	ended    chan struct{} // closed when Start has returned
 	hushed   atomic.Bool
 	// born is what times are counted from that change with every packet.
 	born time.Time
@@ -34,12 +34,6 @@ type seen struct {
 	received *atomic.Int64
 }
 
-// A request is a function for the goroutine that owns the sessions.
-type request struct {
-	run  func(e *engine) error
-	done chan error // capacity 1
-}
-
 func newManager(c Config, n network) *Manager {
 	if c.Logger == nil {
 		c.Logger = log.NewNopLogger()
@@ -50,33 +44,12 @@ func newManager(c Config, n network) *Manager {
 		config:   c,
 		metrics:  newMetrics(c.Registerer),
 		network:  n,
-		requests: make(chan request),
+		requests: owner.New[func(*engine) error](errEnded),
 		changedC: make(chan struct{}, 1),
-		ended:    make(chan struct{}),
 		born:     time.Now(),
 	}
 	s.view.Store(&[]seen{})
 	return &Manager{s}
-}
-
-// do has the owner of the sessions run a function.
-func (s *shared) do(ctx context.Context, run func(e *engine) error) error {
-	r := request{run: run, done: make(chan error, 1)}
-	select {
-	case s.requests <- r:
-	case <-s.ended:
-		return errEnded
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-r.done:
-		return err
-	case <-s.ended:
-		return errEnded
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // status returns a copy of what was published, with what came since.

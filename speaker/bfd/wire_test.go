@@ -451,7 +451,7 @@ func TestOwnStall(t *testing.T) {
 		r.set(1, r.to(1, 0, quick))
 		before, _ := r.up()
 		stand := func() {
-			if err := r.managers[0].do(t.Context(), func(*engine) error { pass(500 * ms); return nil }); err != nil {
+			if err := r.managers[0].requests.Do(t.Context(), func(*engine) error { pass(500 * ms); return nil }); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/heraldlb/herald/internal/owner"
 	"github.com/heraldlb/herald/speaker/bfd"
 	"github.com/heraldlb/herald/speaker/desired"
 )
@@ -48,19 +49,15 @@ type Announcer struct {
 	config   Config // complete
 	metrics  *metrics
 	network  network
-	requests chan request
+	requests *owner.Requests[task]
 	mail     *mailbox
 	changed  chan struct{}                   // capacity 1
-	ended    chan struct{}                   // closed when Start has returned
 	view     atomic.Pointer[[]record]        // frozen
 	wards    atomic.Pointer[map[string]ward] // frozen
 }
 
-// A request is a function for the goroutine that owns the state.
-type request struct {
-	run  func(ctx context.Context, e *engine) error
-	done chan error // capacity 1
-}
+// A task is for the goroutine that owns the state; ctx ends with Start.
+type task func(ctx context.Context, e *engine) error
 
 var (
 	// errEnded is what a call after the end of Start gets.
@@ -83,10 +80,9 @@ func newAnnouncer(c Config, n network) *Announcer {
 		config:   c,
 		metrics:  newMetrics(c.Registerer),
 		network:  n,
-		requests: make(chan request),
+		requests: owner.New[task](errEnded),
 		mail:     newMailbox(),
 		changed:  make(chan struct{}, 1),
-		ended:    make(chan struct{}),
 	}
 	a.view.Store(&[]record{})
 	a.wards.Store(&map[string]ward{})
@@ -97,7 +93,7 @@ func newAnnouncer(c Config, n network) *Announcer {
 // keep, at once. It returns nil when everything that it began has ended. It is
 // called once.
 func (a *Announcer) Start(ctx context.Context) error {
-	defer close(a.ended)
+	defer a.requests.End()
 	return newEngine(a).run(ctx)
 }
 
@@ -109,7 +105,7 @@ func (a *Announcer) Start(ctx context.Context) error {
 // error, its Status says why. want must not be written to afterwards. When ctx
 // ends first, want may still be applied.
 func (a *Announcer) Set(ctx context.Context, want desired.BGP) error {
-	return a.do(ctx, func(ctx context.Context, e *engine) error { return e.set(ctx, want) })
+	return a.requests.Do(ctx, func(ctx context.Context, e *engine) error { return e.set(ctx, want) })
 }
 
 // Sessions returns the sessions that are wanted, sorted by name of the peer.
@@ -145,7 +141,7 @@ func (a *Announcer) Leave(ctx context.Context, keep bool) error {
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), inTime)
 	defer cancel()
 	lowered := false
-	step := func(run func(ctx context.Context, e *engine) error) error { return a.do(late, run) }
+	step := func(run task) error { return a.requests.Do(late, run) }
 	err := step(func(_ context.Context, e *engine) (err error) {
 		lowered, err = e.lower(keep)
 		return err
@@ -169,7 +165,7 @@ func (a *Announcer) Leave(ctx context.Context, keep bool) error {
 	case <-parted:
 	case <-timeout.C:
 		err = errors.Join(err, errors.New("close bgp sessions: not done in time"))
-	case <-a.ended:
+	case <-a.requests.Ended():
 	}
 	return errors.Join(err, step(func(ctx context.Context, e *engine) error { return e.fallSilent(ctx) }))
 }
@@ -181,26 +177,6 @@ func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-t.C:
 	case <-ctx.Done():
-	}
-}
-
-// do has the owner of the state run a function.
-func (a *Announcer) do(ctx context.Context, run func(ctx context.Context, e *engine) error) error {
-	r := request{run: run, done: make(chan error, 1)}
-	select {
-	case a.requests <- r:
-	case <-a.ended:
-		return errEnded
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-r.done:
-		return err
-	case <-a.ended:
-		return errEnded
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

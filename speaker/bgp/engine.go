@@ -73,8 +73,8 @@ func (e *engine) serve(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case r := <-e.requests:
-			r.done <- r.run(ctx, e)
+		case r := <-e.requests.C:
+			r.Answer(r.Run(ctx, e))
 			continue
 		case <-e.mail.come:
 			for _, run := range e.mail.take() {

@@ -12,6 +12,7 @@ import (
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/heraldlb/herald/internal/owner"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
@@ -32,14 +33,13 @@ type Announcer struct {
 	network network
 	probing bool
 
-	requests   chan request
+	requests   *owner.Requests[func(*engine) error]
 	conflicts  chan Conflict
 	led        atomic.Pointer[[]Led]      // frozen
 	contested  atomic.Pointer[[]Conflict] // frozen
 	fellows    atomic.Pointer[fellows]
 	acquainted chan struct{} // has a token when fellows is another one; capacity 1
 	changed    chan struct{} // capacity 1
-	ended      chan struct{} // closed when Start has returned
 }
 
 // fellows are the nodes of other speakers by hardware address. Frozen.
@@ -64,12 +64,6 @@ type Conflict struct {
 	At        time.Time
 }
 
-// A request is a function for the goroutine that owns the state.
-type request struct {
-	run  func(e *engine) error
-	done chan error // capacity 1
-}
-
 // errEnded is what a call after the end of Start gets.
 var errEnded = errors.New("layer 2 announcer has ended")
 
@@ -85,11 +79,10 @@ func newAnnouncer(c Config, n network) *Announcer {
 		metrics:    newMetrics(c.Registerer),
 		network:    n,
 		probing:    c.Probe,
-		requests:   make(chan request),
+		requests:   owner.New[func(*engine) error](errEnded),
 		conflicts:  make(chan Conflict, 64),
 		acquainted: make(chan struct{}, 1),
 		changed:    make(chan struct{}, 1),
-		ended:      make(chan struct{}),
 	}
 	a.led.Store(&[]Led{})
 	a.contested.Store(&[]Conflict{})
@@ -101,7 +94,7 @@ func newAnnouncer(c Config, n network) *Announcer {
 // is closed, and it returns nil. It returns an error if it cannot begin. It is
 // called once.
 func (a *Announcer) Start(ctx context.Context) error {
-	defer close(a.ended)
+	defer a.requests.End()
 	return newEngine(a).run(ctx)
 }
 
@@ -117,7 +110,7 @@ func (a *Announcer) Start(ctx context.Context) error {
 // it, which may have been up to a second before; then it is not taken up again
 // until it is not to yield any more.
 func (a *Announcer) Set(ctx context.Context, want []desired.Layer2Address) error {
-	return a.do(ctx, func(e *engine) error { return e.set(want) })
+	return a.requests.Do(ctx, func(e *engine) error { return e.set(want) })
 }
 
 // Drain is a graceful end: every address yields. When each has been claimed by
@@ -125,7 +118,7 @@ func (a *Announcer) Set(ctx context.Context, want []desired.Layer2Address) error
 // before every address had been claimed. Set must not be called after it.
 func (a *Announcer) Drain(ctx context.Context) error {
 	var empty <-chan struct{}
-	err := a.do(ctx, func(e *engine) error {
+	err := a.requests.Do(ctx, func(e *engine) error {
 		empty = e.drain(time.Now())
 		return nil
 	})
@@ -135,12 +128,12 @@ func (a *Announcer) Drain(ctx context.Context) error {
 	select {
 	case <-empty:
 		return nil
-	case <-a.ended:
+	case <-a.requests.Ended():
 		return nil
 	case <-ctx.Done():
 	}
 	left := 0
-	_ = a.do(context.WithoutCancel(ctx), func(e *engine) error {
+	_ = a.requests.Do(context.WithoutCancel(ctx), func(e *engine) error {
 		left = e.left()
 		e.want = nil
 		return e.apply(e.known())
@@ -184,23 +177,3 @@ func (a *Announcer) Changed() <-chan struct{} { return a.changed }
 // addresses: for one address on one interface at most once in ten seconds. If
 // nobody receives, conflicts are dropped.
 func (a *Announcer) Conflicts() <-chan Conflict { return a.conflicts }
-
-// do has the owner of the state run a function.
-func (a *Announcer) do(ctx context.Context, run func(e *engine) error) error {
-	r := request{run: run, done: make(chan error, 1)}
-	select {
-	case a.requests <- r:
-	case <-a.ended:
-		return errEnded
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-r.done:
-		return err
-	case <-a.ended:
-		return errEnded
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -93,8 +93,8 @@ func (e *engine) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case r := <-e.requests:
-			r.done <- r.run(e)
+		case r := <-e.requests.C:
+			r.Answer(r.Run(e))
 		case ev, ok := <-events:
 			if ok {
 				e.onLink(ev)

@@ -33,7 +33,7 @@ func TestKept(t *testing.T) {
 				for range 150 {
 					k.step(t)
 					synctest.Wait()
-					_ = r.a.do(t.Context(), func(e *engine) error { k.check(t, e); return nil })
+					_ = r.a.requests.Do(t.Context(), func(e *engine) error { k.check(t, e); return nil })
 				}
 			})
 		})
