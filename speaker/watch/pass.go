@@ -19,14 +19,6 @@ import (
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
-// Bounds on when the next pass is made.
-const (
-	retryFirst = 100 * time.Millisecond // after a failure
-	retryLast  = 5 * time.Second        // after many in a row
-	paceMost   = 300 * time.Millisecond // between passes without hurry
-	paceShare  = 29                     // of a pass's own duration to rest after it
-)
-
 // Reconcile makes one pass: it reads the cluster from the cache, decides, and
 // drives the announcer. It never waits for the API server. It retries by
 // itself and returns no error.
@@ -44,16 +36,16 @@ func (w *World) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.R
 	defer w.began.Store(0)
 
 	next := w.pass(ctx, began)
-	w.notBefore = time.Now().Add(min(paceShare*time.Since(began), paceMost))
+	w.budget.spend(began, time.Since(began))
 	return reconcile.Result{RequeueAfter: next}, nil
 }
 
-// pace waits until the last pass is long enough ago, which bounds the share of
-// a processor that a storm of events costs, unless there is hurry. It reports
+// pace waits until the budget allows a pass, which bounds the share of a
+// processor that a storm of events costs, unless there is hurry. It reports
 // whether to go on.
 func (w *World) pace(ctx context.Context) bool {
 	w.mu.Lock()
-	rest := time.Until(w.notBefore)
+	rest := w.budget.wait(time.Now())
 	w.mu.Unlock()
 	if rest <= 0 {
 		return ctx.Err() == nil

@@ -162,7 +162,7 @@ type passes struct {
 	told      desired.BGP       // what BGP was set to last
 	troubles  map[string]string // the error of a step that was logged last
 	backoff   time.Duration     // until the next pass after a failure
-	notBefore time.Time         // earliest time for a pass without hurry
+	budget    budget            // for passes without hurry
 }
 
 // New returns a World that follows nothing yet; see Add.

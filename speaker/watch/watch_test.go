@@ -463,17 +463,18 @@ func TestDrain(t *testing.T) {
 }
 
 // Passes follow one another at once when there is little to do, and rest after
-// long ones, but not when a member comes or goes.
+// those that cost much, but not when a member comes or goes.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.notBefore = time.Now().Add(paceMost)
+		dear := paceCredit + paceMost
+		b.budget.spend(time.Now().Add(-dear), dear)
 		began := time.Now()
 		b.reconcile(t)
 		if d := time.Since(began); d != paceMost {
 			t.Errorf("waited %v, want %v", d, paceMost)
 		}
-		b.notBefore = time.Now().Add(paceMost)
+		b.budget.spend(time.Now().Add(-dear), dear)
 		hurry(b.urgentC)
 		began = time.Now()
 		b.reconcile(t)
