@@ -3,6 +3,7 @@ package desired_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -108,16 +109,15 @@ func (w world) routers(o *config.Objects) {
 	}
 }
 
-// routed reports whether a Service is among those of a route for an address.
-func routed(b desired.BGP, service string, addr netip.Addr) bool {
+// routed reports whether a Service is among those of a route for an address, and
+// whether it is for that address alone.
+func routed(b desired.BGP, service string, addr netip.Addr) (is, alone bool) {
 	for _, r := range b.Routes {
-		for _, s := range r.Services {
-			if s == service && r.Prefix.Contains(addr) {
-				return true
-			}
+		if r.Prefix.Contains(addr) && slices.Contains(r.Services, service) {
+			is, alone = true, alone || r.Prefix.IsSingleIP()
 		}
 	}
-	return false
+	return is, alone
 }
 
 // renderBGP writes what is said to routers as golden files have it.

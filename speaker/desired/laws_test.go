@@ -169,8 +169,13 @@ func accountsForAll(c cluster, node string, s desired.State) error {
 			}
 		}
 	}
-	for cl := range held { // routes have prefixes in the place of addresses
-		if cl.protocol == desired.ProtocolBGP && routed(s.BGP, cl.service, cl.addr) {
+	for cl := range held {
+		if cl.protocol != desired.ProtocolBGP {
+			continue
+		}
+		// An address that is declined may be in the aggregate of another one of its
+		// Service's.
+		if is, alone := routed(s.BGP, cl.service, cl.addr); alone || is && seen[cl] == 0 {
 			seen[cl]++
 		}
 	}
