@@ -147,9 +147,12 @@ func TestRouters(t *testing.T) {
 	})
 	t.Run("BIRD", func(t *testing.T) {
 		b := NewBIRD(t, New(t))
-		b.Start("router id 192.0.2.1;\n")
-		b.Configure("router id 192.0.2.7;\nprotocol device {}\n")
-		if got := string(b.Birdc("show", "protocols")); !strings.Contains(got, "device1") {
+		b.Start("router id 192.0.2.1;\nprotocol device one {}\n")
+		if got := string(b.Birdc("show", "protocols")); !strings.Contains(got, "one") {
+			t.Errorf("protocols: %s", got)
+		}
+		b.Configure("router id 192.0.2.1;\nprotocol device two {}\n")
+		if got := string(b.Birdc("show", "protocols")); !strings.Contains(got, "two") {
 			t.Errorf("protocols: %s", got)
 		}
 	})
