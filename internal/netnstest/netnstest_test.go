@@ -12,6 +12,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func TestMain(m *testing.M) { Main(m) }
+
+// What any goroutine opens is in the namespace that Own returns, and in no other
+// one; a link that is made there goes with its test.
+func TestOwn(t *testing.T) {
+	own := Own(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dial := func() error {
+		c, err := net.DialTimeout("tcp", l.Addr().String(), time.Second)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
+	if err := own.Do(dial); err != nil {
+		t.Errorf("here: %v", err)
+	}
+	if err := New(t).Do(dial); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("elsewhere: %v, want ECONNREFUSED", err)
+	}
+	for range 2 {
+		t.Run("", func(t *testing.T) {
+			Own(t).Veth(t, "e0", New(t), "r0")
+			New(t).Veth(t, "r1", Own(t), "e1")
+		})
+	}
+	if links, err := net.Interfaces(); err != nil || len(links) != 1 {
+		t.Errorf("links are left: %v, error %v", links, err)
+	}
+}
+
 // A site is two namespaces at a switch: ports a and b.
 type site struct {
 	*Switch
