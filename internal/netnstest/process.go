@@ -15,15 +15,22 @@ import (
 // ownEnv is in the environment of a process that Main has started.
 const ownEnv = "HERALD_TEST_OWN_NETNS"
 
+// own is the namespace of a process that Main has started. It is opened before the
+// first test: later the main thread, which /proc/self is about, may be in another
+// one, because it does not end with the goroutine that moved it.
+var own *Namespace
+
 // Main is for the TestMain of a package whose code opens sockets in goroutines of
 // its own, where Do does not reach. It runs the tests in another process, which is
 // alone in a namespace that Own returns, and exits as that does. Without the
 // privilege to make one it runs them here.
 func Main(m *testing.M) {
 	if os.Getenv(ownEnv) != "" {
-		if err := change("lo", netlink.LinkSetUp); err != nil {
+		f, err := os.Open("/proc/thread-self/ns/net")
+		if err := errors.Join(err, change("lo", netlink.LinkSetUp)); err != nil {
 			panic(err)
 		}
+		own = &Namespace{f: f, outlives: true}
 		os.Exit(m.Run())
 	}
 	cmd := exec.Command(os.Args[0], os.Args[1:]...)
@@ -45,13 +52,8 @@ func Main(m *testing.M) {
 // test; links that Veth makes in it do not.
 func Own(t testing.TB) *Namespace {
 	t.Helper()
-	if os.Getenv(ownEnv) == "" {
+	if own == nil {
 		Need(t, "the privilege to make network namespaces")
 	}
-	f, err := os.Open("/proc/self/ns/net")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.Close() })
-	return &Namespace{f: f, outlives: true}
+	return own
 }
