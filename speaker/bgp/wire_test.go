@@ -15,7 +15,7 @@ import (
 )
 
 // inNetns runs an Announcer with BFD of its own in a namespace where e0 is
-// 192.0.2.1 has a wire.
+// 192.0.2.1 and has a wire.
 func inNetns(t *testing.T, n *netnstest.Namespace, r Router, test func(a *Announcer)) {
 	t.Helper()
 	links := func() ([]desired.Link, error) { return []desired.Link{link("e0", "192.0.2.1/24")}, nil }
