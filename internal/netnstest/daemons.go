@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,18 +115,20 @@ func (d *Daemons) Ask(name string, args ...string) []byte {
 	return out
 }
 
-// await waits until a daemon has made a file.
+// await waits until a daemon listens at a socket in the file system, whose file is
+// there a moment before.
 func (d *Daemons) await(path string) {
 	d.t.Helper()
 	deadline := time.After(20 * time.Second)
 	for {
-		if _, err := os.Stat(path); err == nil {
+		if c, err := net.Dial("unix", path); err == nil {
+			_ = c.Close()
 			return
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-deadline:
-			d.t.Fatalf("no %s after 20 s", path)
+			d.t.Fatalf("nobody listens at %s after 20 s", path)
 		}
 	}
 }

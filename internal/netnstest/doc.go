@@ -10,6 +10,9 @@
 //	other.Start("router id 192.0.2.2; ...")
 //	err := a.Do(func() error { return speaker.Start(ctx) })
 //
+// Code that opens sockets in goroutines of its own is tested in a process that has
+// a namespace of its own: Main in TestMain, and Own in the test.
+//
 // All that it makes is removed when the test ends: a namespace, and the links in
 // it, go with the last thread and file that hold it; daemons are killed by their
 // process ids, by a watchdog if the test program dies before it can.

@@ -20,6 +20,9 @@ func (n *Namespace) Veth(t testing.TB, name string, there *Namespace, peer strin
 			PeerName:  peer, PeerNamespace: netlink.NsFd(int(there.f.Fd())),
 		})
 	})
+	if n.outlives || there.outlives {
+		t.Cleanup(func() { _ = n.Do(func() error { return change(name, netlink.LinkDel) }) })
+	}
 	n.Change(t, name, netlink.LinkSetUp)
 	there.Change(t, peer, netlink.LinkSetUp)
 }

@@ -27,7 +27,10 @@ func Need(t testing.TB, what string) {
 }
 
 // A Namespace is a network namespace of a test.
-type Namespace struct{ f *os.File }
+type Namespace struct {
+	f        *os.File
+	outlives bool // the test
+}
 
 // New makes a namespace with its loopback up. It needs the privilege to.
 func New(t testing.TB) *Namespace {

@@ -12,6 +12,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func TestMain(m *testing.M) { Main(m) }
+
+// What any goroutine opens is in the namespace that Own returns, and in no other
+// one; a link that is made there goes with its test.
+func TestOwn(t *testing.T) {
+	Own(t) // or there is no privilege
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dial := func() error {
+		c, err := net.DialTimeout("tcp", l.Addr().String(), time.Second)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
+	for range 20 { // whichever threads New takes
+		if err := New(t).Do(dial); !errors.Is(err, unix.ECONNREFUSED) {
+			t.Errorf("elsewhere: %v, want ECONNREFUSED", err)
+		}
+		if err := Own(t).Do(dial); err != nil {
+			t.Errorf("here: %v", err)
+		}
+	}
+	for range 2 {
+		t.Run("", func(t *testing.T) {
+			Own(t).Veth(t, "e0", New(t), "r0")
+			New(t).Veth(t, "r1", Own(t), "e1")
+		})
+	}
+	if links, err := net.Interfaces(); err != nil || len(links) != 1 {
+		t.Errorf("links are left: %v, error %v", links, err)
+	}
+}
+
 // A site is two namespaces at a switch: ports a and b.
 type site struct {
 	*Switch
@@ -147,9 +184,12 @@ func TestRouters(t *testing.T) {
 	})
 	t.Run("BIRD", func(t *testing.T) {
 		b := NewBIRD(t, New(t))
-		b.Start("router id 192.0.2.1;\n")
-		b.Configure("router id 192.0.2.7;\nprotocol device {}\n")
-		if got := string(b.Birdc("show", "protocols")); !strings.Contains(got, "device1") {
+		b.Start("router id 192.0.2.1;\nprotocol device one {}\n")
+		if got := string(b.Birdc("show", "protocols")); !strings.Contains(got, "one") {
+			t.Errorf("protocols: %s", got)
+		}
+		b.Configure("router id 192.0.2.1;\nprotocol device two {}\n")
+		if got := string(b.Birdc("show", "protocols")); !strings.Contains(got, "two") {
 			t.Errorf("protocols: %s", got)
 		}
 	})

@@ -1,74 +1,27 @@
 package bgp_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/internal/netnstest"
 	"github.com/heraldlb/herald/speaker/bgp"
 	"github.com/heraldlb/herald/speaker/bgp/gobgp"
 	"github.com/heraldlb/herald/speaker/desired"
 	"github.com/heraldlb/herald/speaker/layer2"
 )
 
-// inNode marks a process that is alone in the network namespace of a node.
-const inNode = "HERALD_TEST_NODE"
-
-// alone runs the test again in a namespace of its own, and reports whether this
-// is that process: sockets of the library belong to no thread in particular.
-func alone(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv(inNode) != "" {
-		return true
-	}
-	if _, err := user.Lookup("frr"); err != nil || os.Getuid() != 0 {
-		t.Skip("needs FRR, and the privilege to make network namespaces")
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), inNode+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Error(err)
-	}
-	return false
-}
-
-// An frr is a router of three daemons in a namespace of its own.
-type frr struct {
-	t    *testing.T
-	dir  string
-	hold *exec.Cmd // keeps the namespace
-}
-
-// script sets the wires up: e0 to r0 with addresses, e1 to r1 without. The router's
-// namespace is that of the process in $1.
-const script = `set -e
-ip link set lo up
-ip link add e0 type veth peer name r0
-ip link add e1 type veth peer name r1
-ip link set r0 netns $1
-ip link set r1 netns $1
-ip addr add 192.0.2.1/24 dev e0
-ip addr add 2001:db8::1/64 dev e0 nodad
-ip link set e0 up
-ip link set e1 up
-nsenter -t $1 -n sh -c 'ip link set lo up; ip addr add 192.0.2.254/24 dev r0; ip link set r0 up; ip link set r1 up; sysctl -qw net.ipv6.conf.all.forwarding=1'
-`
+func TestMain(m *testing.M) { netnstest.Main(m) }
 
 // frrConfig has FRR keep the routes of a node that restarts although its BFD falls
 // silent: check-control-plane-failure is what that takes.
@@ -92,71 +45,34 @@ bfd
   transmit-interval 50
 `
 
+// An frr is a router of three daemons in a namespace of its own.
+type frr struct {
+	*netnstest.FRR
+	t    *testing.T
+	ns   *netnstest.Namespace
+	wire string // the node's end of the one without addresses
+}
+
+// routers counts them. Wires of a node have names that no test has had: package net
+// remembers for a minute which index a name has, in whatever namespace.
+var routers int
+
+// newFRR starts a router and wires it to the node: r0 with addresses, r1 without.
 func newFRR(t *testing.T) *frr {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "herald-bgp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	u, err := user.Lookup("frr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	conf := filepath.Join(dir, "frr.conf")
-	for _, err := range []error{os.Chmod(dir, 0o755), os.Chown(dir, uid, gid), os.WriteFile(conf, []byte(frrConfig), 0o644)} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	f := &frr{t: t, dir: dir, hold: exec.Command("sleep", "600")}
-	f.hold.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	f.begin(f.hold)
-	if out, err := exec.Command("sh", "-c", script, "sh", strconv.Itoa(f.hold.Process.Pid)).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	for _, name := range []string{"zebra", "bfdd", "bgpd"} {
-		// FRR's daemons keep files in /var/tmp, whatever they are told.
-		f.begin(f.inside("unshare", "--mount", "--", "sh", "-c", `mount -t tmpfs herald /var/tmp && exec "$0" "$@"`,
-			"/usr/lib/frr/"+name, "-f", conf, "-i", filepath.Join(dir, name+".pid"), "--vty_socket", dir,
-			"-z", filepath.Join(dir, "zserv.api"), "-P", "0"))
-		f.wait(name, func() bool { _, err := os.Stat(filepath.Join(dir, name+".vty")); return err == nil })
-	}
-	return f
-}
-
-// inside returns a command in the router's namespace.
-func (f *frr) inside(args ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{"-t", strconv.Itoa(f.hold.Process.Pid), "-n", "--"}, args...)...)
-}
-
-// begin starts a command that ends with the test.
-func (f *frr) begin(cmd *exec.Cmd) {
-	f.t.Helper()
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		f.t.Fatal(err)
-	}
-	f.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if f.t.Failed() {
-			f.t.Logf("%s:\n%s", cmd, out.String()[max(0, out.Len()-2000):])
-		}
+	node, router := netnstest.Own(t), netnstest.New(t)
+	routers++
+	numbered, unnumbered := fmt.Sprintf("n%d", routers), fmt.Sprintf("u%d", routers)
+	node.Veth(t, numbered, router, "r0")
+	node.Veth(t, unnumbered, router, "r1")
+	node.Address(t, numbered, netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8::1/64"))
+	router.Address(t, "r0", netip.MustParsePrefix("192.0.2.254/24"))
+	router.Must(t, func() error {
+		return os.WriteFile("/proc/sys/net/ipv6/conf/all/forwarding", []byte("1"), 0o644)
 	})
-}
-
-// run runs a command in the router's namespace.
-func (f *frr) run(args ...string) []byte {
-	f.t.Helper()
-	out, err := f.inside(args...).Output()
-	if err != nil {
-		f.t.Fatalf("%v: %v: %s", args, err, out)
-	}
-	return out
+	f := &frr{FRR: netnstest.NewFRR(t, router), t: t, ns: router, wire: unnumbered}
+	f.Start(frrConfig, "bfdd", "bgpd")
+	return f
 }
 
 func (f *frr) wait(what string, ok func() bool) {
@@ -182,7 +98,7 @@ func (f *frr) table() []string {
 				Nexthops []struct{ IP string }
 			}
 		}
-		_ = json.Unmarshal(f.run("vtysh", "--vty_socket", f.dir, "-c", "show bgp "+family+" unicast json"), &table)
+		_ = json.Unmarshal(f.Vtysh("show bgp "+family+" unicast json"), &table)
 		for prefix, paths := range table.Routes {
 			for _, p := range paths {
 				out = append(out, fmt.Sprintf("%s from %s stale %v", prefix, strings.TrimPrefix(p.Peerid, "fe80::"), p.Stale))
@@ -197,7 +113,7 @@ func (f *frr) table() []string {
 func (f *frr) sessions() int {
 	f.t.Helper()
 	var all map[string]struct{ ConnectionsEstablished int }
-	_ = json.Unmarshal(f.run("vtysh", "--vty_socket", f.dir, "-c", "show bgp neighbors 192.0.2.1 json"), &all)
+	_ = json.Unmarshal(f.Vtysh("show bgp neighbors 192.0.2.1 json"), &all)
 	return all["192.0.2.1"].ConnectionsEstablished
 }
 
@@ -205,12 +121,13 @@ func (f *frr) sessions() int {
 type node struct {
 	*bgp.Announcer
 	t    *testing.T
+	wire string // of the unnumbered peer
 	stop func()
 }
 
-func newNode(t *testing.T) *node {
+func newNode(t *testing.T, wire string) *node {
 	t.Helper()
-	n := &node{t: t, Announcer: bgp.New(bgp.Config{
+	n := &node{t: t, wire: wire, Announcer: bgp.New(bgp.Config{
 		Node: "n1", Router: gobgp.Router{}, Links: layer2.Links, WatchLinks: layer2.WatchLinks,
 	})}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -226,7 +143,7 @@ func newNode(t *testing.T) *node {
 }
 
 // want returns two peers, one of them unnumbered, and two routes.
-func want(interval time.Duration) desired.BGP {
+func want(wire string, interval time.Duration) desired.BGP {
 	peer := config.Peer{
 		MyASN: 64512, PeerASN: 64513, Port: 179, GracefulRestart: true,
 		HoldTime: 9 * time.Second, KeepaliveTime: 3 * time.Second, ConnectTime: time.Second,
@@ -234,7 +151,7 @@ func want(interval time.Duration) desired.BGP {
 	numbered, unnumbered := peer, peer
 	numbered.Name, numbered.Address = "numbered", netip.MustParseAddr("192.0.2.254")
 	numbered.BFD = &config.BFDProfile{Name: "fast", TransmitInterval: interval, ReceiveInterval: interval, DetectMultiplier: 3}
-	unnumbered.Name, unnumbered.Interface = "unnumbered", "e1"
+	unnumbered.Name, unnumbered.Interface = "unnumbered", wire
 	out := desired.BGP{Sessions: []*config.Peer{&numbered, &unnumbered}}
 	for _, p := range []string{"10.0.0.1/32", "2001:db8:1::1/128"} {
 		out.Routes = append(out.Routes, desired.Route{Prefix: netip.MustParsePrefix(p), Peers: []string{"numbered", "unnumbered"}})
@@ -244,7 +161,7 @@ func want(interval time.Duration) desired.BGP {
 
 func (n *node) set(interval time.Duration) {
 	n.t.Helper()
-	if err := n.Set(n.t.Context(), want(interval)); err != nil {
+	if err := n.Set(n.t.Context(), want(n.wire, interval)); err != nil {
 		n.t.Error(err)
 	}
 }
@@ -263,11 +180,8 @@ func TestFRR(t *testing.T) {
 		// UseMultiplePaths). make unit runs this test once without the detector.
 		t.Skip("GoBGP has a data race between two servers, which changes nothing")
 	}
-	if !alone(t) {
-		return
-	}
 	f := newFRR(t)
-	n := newNode(t)
+	n := newNode(t, f.wire)
 	began := time.Now()
 	n.set(50 * time.Millisecond)
 	f.wait("both sessions", n.up)
@@ -285,10 +199,10 @@ func TestFRR(t *testing.T) {
 
 	// The wire is cut.
 	cut := time.Now()
-	f.run("ip", "link", "set", "r0", "down")
+	f.ns.Change(t, "r0", netlink.LinkSetDown)
 	f.wait("the end of the session", func() bool { return n.Sessions()[0].State == bgp.Idle })
 	t.Logf("%v after the cut: %s", time.Since(cut), n.Sessions()[0].LastError)
-	f.run("ip", "link", "set", "r0", "up")
+	f.ns.Change(t, "r0", netlink.LinkSetUp)
 	cut = time.Now()
 	f.wait("both sessions again", func() bool { return n.up() && len(f.table()) == 4 })
 	t.Logf("back after %v", time.Since(cut))
@@ -299,7 +213,7 @@ func TestFRR(t *testing.T) {
 		t.Error(err)
 	}
 	n.stop()
-	n = newNode(t)
+	n = newNode(t, f.wire)
 	n.set(100 * time.Millisecond)
 	f.wait("both sessions of the next", func() bool {
 		if got := len(f.table()); got != 4 {

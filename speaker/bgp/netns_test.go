@@ -15,113 +15,26 @@ import (
 	"github.com/mdlayher/ndp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/ipv6"
-	"golang.org/x/sys/unix"
+
+	"github.com/heraldlb/herald/internal/netnstest"
 )
 
-// A netns is a network namespace of a test, with a pair of interfaces e0 and e1
-// that are wired to each other.
-type netns struct{ f *os.File }
-
-func newNetns(t *testing.T) *netns {
+// newWire returns a namespace with a pair of interfaces e0 and e1 that are wired to
+// each other. Duplicate address detection would take a second.
+func newWire(t *testing.T) *netnstest.Namespace {
 	t.Helper()
-	type result struct {
-		f   *os.File
-		err error
-	}
-	c := make(chan result)
-	go func() {
-		runtime.LockOSThread() // the thread ends with the goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			c <- result{err: err}
-			return
-		}
-		f, err := os.Open("/proc/thread-self/ns/net")
-		c <- result{f, errors.Join(err, wire())}
-	}()
-	r := <-c
-	if errors.Is(r.err, unix.EPERM) {
-		t.Skip("needs the privilege to make network namespaces")
-	}
-	if r.err != nil {
-		t.Fatal(r.err)
-	}
-	t.Cleanup(func() { _ = r.f.Close() })
-	return &netns{r.f}
-}
-
-// wire makes the interfaces. Duplicate address detection would take a second.
-func wire() error {
-	if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o644); err != nil {
-		return err
-	}
-	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "e0"}, PeerName: "e1"}); err != nil {
-		return err
-	}
-	for _, name := range []string{"lo", "e0", "e1"} {
-		l, err := netlink.LinkByName(name)
-		if err != nil {
-			return err
-		}
-		if err := netlink.LinkSetUp(l); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// do runs fn in the namespace with no capability but NET_RAW, as the speaker's
-// pod has it.
-func (n *netns) do(fn func() error) error {
-	c := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Setns(int(n.f.Fd()), unix.CLONE_NEWNET); err != nil {
-			c <- err
-			return
-		}
-		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-		raw := unix.CapUserData{Effective: 1 << unix.CAP_NET_RAW, Permitted: 1 << unix.CAP_NET_RAW}
-		if err := unix.Capset(&header, &[]unix.CapUserData{raw, {}}[0]); err != nil {
-			c <- err
-			return
-		}
-		c <- fn()
-	}()
-	return <-c
-}
-
-func (n *netns) admin(t *testing.T, fn func() error) {
-	t.Helper()
-	c := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Setns(int(n.f.Fd()), unix.CLONE_NEWNET); err != nil {
-			c <- err
-			return
-		}
-		c <- fn()
-	}()
-	if err := <-c; err != nil {
-		t.Fatal(err)
-	}
-}
-
-func setAddress(name, address string) error {
-	l, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	a, err := netlink.ParseAddr(address)
-	if err != nil {
-		return err
-	}
-	return netlink.AddrAdd(l, a)
+	n := netnstest.New(t)
+	n.Must(t, func() error {
+		return os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o644)
+	})
+	n.Veth(t, "e0", n, "e1")
+	return n
 }
 
 func TestHostLocal(t *testing.T) {
-	n := newNetns(t)
-	n.admin(t, func() error { return setAddress("e0", "192.0.2.1/24") })
-	err := n.do(func() error {
+	n := newWire(t)
+	n.Address(t, "e0", netip.MustParsePrefix("192.0.2.1/24"))
+	err := n.DoWithNetRaw(func() error {
 		got, err := host{}.local(addr("192.0.2.254"), "")
 		if err != nil || got != addr("192.0.2.1") {
 			return fmt.Errorf("got %v, error %w", got, err)
@@ -146,7 +59,7 @@ func TestHostLocal(t *testing.T) {
 // Two ends that seek each other find each other, at once and again when the
 // interface has been down.
 func TestSeek(t *testing.T) {
-	n := newNetns(t)
+	n := newWire(t)
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 2)
@@ -154,7 +67,7 @@ func TestSeek(t *testing.T) {
 	wake := map[string]chan struct{}{"e0": make(chan struct{}, 1), "e1": make(chan struct{}, 1)}
 	for name, c := range heard {
 		go func() {
-			ended <- n.do(func() error {
+			ended <- n.DoWithNetRaw(func() error {
 				host{}.seek(ctx, name, wake[name], func(a advert) { c <- a })
 				return nil
 			})
@@ -166,16 +79,7 @@ func TestSeek(t *testing.T) {
 			t.Errorf("%s heard %+v", name, a)
 		}
 	}
-	n.admin(t, func() error {
-		l, err := netlink.LinkByName("e1")
-		if err != nil {
-			return err
-		}
-		if err := netlink.LinkSetDown(l); err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(l)
-	})
+	n.Change(t, "e1", func(l netlink.Link) error { return errors.Join(netlink.LinkSetDown(l), netlink.LinkSetUp(l)) })
 	for len(heard["e0"]) > 0 {
 		<-heard["e0"]
 	}
@@ -199,11 +103,11 @@ func TestSeek(t *testing.T) {
 // What a router has forwarded, or a stranger says from a global address, is not
 // the advert of a neighbor; a real one tells whether it is a gateway.
 func TestSeekDistrusts(t *testing.T) {
-	n := newNetns(t)
+	n := newWire(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	heard, ended := make(chan advert, 64), make(chan error, 1)
 	go func() {
-		ended <- n.do(func() error {
+		ended <- n.DoWithNetRaw(func() error {
 			host{}.seek(ctx, "e0", make(chan struct{}), func(a advert) { heard <- a })
 			return nil
 		})
@@ -212,7 +116,7 @@ func TestSeekDistrusts(t *testing.T) {
 	var self netip.Addr
 	err := errors.New("not tried")
 	for err != nil { // the address is usable soon
-		err = n.do(func() (err error) {
+		err = n.DoWithNetRaw(func() (err error) {
 			ifi, err := net.InterfaceByName("e1")
 			if err != nil {
 				return err

@@ -2,7 +2,6 @@ package bgp
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -10,15 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-
+	"github.com/heraldlb/herald/internal/netnstest"
 	"github.com/heraldlb/herald/speaker/bfd"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
 // inNetns runs an Announcer with BFD of its own in a namespace where e0 is
-// 192.0.2.1 and e1, its other end, is there for a router.
-func inNetns(t *testing.T, n *netns, r Router, test func(a *Announcer)) {
+// 192.0.2.1 and has a wire.
+func inNetns(t *testing.T, n *netnstest.Namespace, r Router, test func(a *Announcer)) {
 	t.Helper()
 	links := func() ([]desired.Link, error) { return []desired.Link{link("e0", "192.0.2.1/24")}, nil }
 	ctx, cancel := context.WithCancel(t.Context())
@@ -38,11 +36,11 @@ func inNetns(t *testing.T, n *netns, r Router, test func(a *Announcer)) {
 // inside runs a Manager in a namespace.
 type inside struct {
 	*bfd.Manager
-	n *netns
+	n *netnstest.Namespace
 }
 
 func (i inside) Start(ctx context.Context) error {
-	return i.n.do(func() error { return i.Manager.Start(ctx) })
+	return i.n.DoWithNetRaw(func() error { return i.Manager.Start(ctx) })
 }
 
 // await returns the first statuses that fit.
@@ -63,10 +61,10 @@ func await(t *testing.T, a *Announcer, fits func(Status) bool) Status {
 
 // A port that another program has is told in the status, and disturbs nothing.
 func TestBFDPortTaken(t *testing.T) {
-	n := newNetns(t)
-	n.admin(t, func() error { return setAddress("e0", "192.0.2.1/24") })
+	n := newWire(t)
+	n.Address(t, "e0", netip.MustParsePrefix("192.0.2.1/24"))
 	var other net.PacketConn
-	if err := n.do(func() (err error) { other, err = net.ListenPacket("udp4", ":3784"); return err }); err != nil {
+	if err := n.DoWithNetRaw(func() (err error) { other, err = net.ListenPacket("udp4", ":3784"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	r := newFakeRouter(t)
@@ -90,15 +88,10 @@ func TestBFDPortTaken(t *testing.T) {
 // When the router falls silent its session is reset right when BFD has noticed,
 // and opened again when BFD is up again.
 func TestBFDResets(t *testing.T) {
-	n, far := newNetns(t), newNetns(t)
-	n.admin(t, func() error { return errors.Join(setAddress("e0", "192.0.2.1/24"), move("e1", "r0", far)) })
-	far.admin(t, func() error {
-		l, err := netlink.LinkByName("r0")
-		if err != nil {
-			return err
-		}
-		return errors.Join(netlink.LinkSetUp(l), setAddress("r0", "192.0.2.254/24"))
-	})
+	n, far := netnstest.New(t), netnstest.New(t)
+	n.Veth(t, "e0", far, "r0")
+	n.Address(t, "e0", netip.MustParsePrefix("192.0.2.1/24"))
+	far.Address(t, "r0", netip.MustParsePrefix("192.0.2.254/24"))
 	r := newFakeRouter(t)
 	r.resetC = make(chan time.Time, 1)
 	inNetns(t, n, r, func(a *Announcer) {
@@ -110,7 +103,7 @@ func TestBFDResets(t *testing.T) {
 			router.Hush() // it ends as if it were cut off
 			ctx, cut := context.WithCancel(t.Context())
 			ended := make(chan error)
-			go func() { ended <- far.do(func() error { return router.Start(ctx) }) }()
+			go func() { ended <- far.DoWithNetRaw(func() error { return router.Start(ctx) }) }()
 			if err := router.Set(ctx, []bfd.Session{{
 				Remote: addr("192.0.2.1"), Profile: bfd.Profile{Transmit: 20 * time.Millisecond, Receive: 20 * time.Millisecond},
 			}}); err != nil {
@@ -126,13 +119,4 @@ func TestBFDResets(t *testing.T) {
 			t.Logf("reset %v after the event: %s", at.Sub(s.BFD.Since), s.LastError)
 		}
 	})
-}
-
-// move renames an interface and puts it into another namespace.
-func move(name, as string, to *netns) error {
-	l, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(netlink.LinkSetDown(l), netlink.LinkSetName(l, as), netlink.LinkSetNsFd(l, int(to.f.Fd())))
 }

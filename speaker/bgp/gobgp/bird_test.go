@@ -3,27 +3,27 @@ package gobgp
 import (
 	"bufio"
 	"bytes"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/heraldlb/herald/internal/netnstest"
 )
 
 // bird is BIRD 2, with a protocol "node".
 type bird struct {
-	daemons
+	*netnstest.BIRD
 	lines []string // of protocol bgp
 }
 
-func newBIRD(t testing.TB, ns *netns, lines ...string) *bird {
+func newBIRD(t testing.TB, ns *netnstest.Namespace, lines ...string) *bird {
 	t.Helper()
-	return &bird{daemons: newDaemons(t, ns), lines: lines}
+	return &bird{BIRD: netnstest.NewBIRD(t, ns), lines: lines}
 }
 
 func (b *bird) start() {
-	b.t.Helper()
-	conf := b.file("bird.conf", `log stderr all;
+	b.Start(`log stderr all;
 router id 192.0.2.253;
 protocol device {}
 protocol direct { ipv4; ipv6; }
@@ -31,24 +31,15 @@ protocol kernel { ipv4 { export all; }; }
 protocol bgp node {
 	debug { states, events };
 	connect delay time 1; error wait time 1,2; connect retry time 1;
-	`+strings.Join(b.lines, "\n\t")+`
+	` + strings.Join(b.lines, "\n\t") + `
 }
 `)
-	b.run("bird", "-f", "-c", conf, "-s", b.socket(), "-P", filepath.Join(b.dir, "bird.pid"))
-	wait(b.t, "bird is there", func() bool { return bytes.Contains(b.birdc("show", "status"), []byte("up and running")) })
 }
 
-func (b *bird) socket() string { return filepath.Join(b.dir, "bird.ctl") }
-
-func (b *bird) birdc(args ...string) []byte {
-	b.t.Helper()
-	return b.ask("birdc", append([]string{"-s", b.socket()}, args...)...)
-}
-
-func (b *bird) reset() { b.birdc("restart", "node") }
+func (b *bird) reset() { b.Birdc("restart", "node") }
 
 func (b *bird) established() bool {
-	return bytes.Contains(b.birdc("show", "protocols", "node"), []byte("Established"))
+	return bytes.Contains(b.Birdc("show", "protocols", "node"), []byte("Established"))
 }
 
 var birdUpdates = regexp.MustCompile(`Import updates:\s+(\d+)`)
@@ -56,7 +47,7 @@ var birdUpdates = regexp.MustCompile(`Import updates:\s+(\d+)`)
 // updates counts prefixes, not messages: BIRD has no count of those.
 func (b *bird) updates() int {
 	n := 0
-	for _, m := range birdUpdates.FindAllSubmatch(b.birdc("show", "protocols", "all", "node"), -1) {
+	for _, m := range birdUpdates.FindAllSubmatch(b.Birdc("show", "protocols", "all", "node"), -1) {
 		k, _ := strconv.Atoi(string(m[1]))
 		n += k
 	}
@@ -66,10 +57,9 @@ func (b *bird) updates() int {
 var birdRoute = regexp.MustCompile(`^([0-9a-f.:]+/\d+)\s.*unicast`)
 
 func (b *bird) routes() map[string]route {
-	b.t.Helper()
 	all := map[string]route{}
 	var prefix string
-	sc := bufio.NewScanner(bytes.NewReader(b.birdc("show", "route", "all", "protocol", "node")))
+	sc := bufio.NewScanner(bytes.NewReader(b.Birdc("show", "route", "all", "protocol", "node")))
 	for sc.Scan() {
 		if m := birdRoute.FindStringSubmatch(sc.Text()); m != nil {
 			prefix = m[1]

@@ -23,7 +23,7 @@ type fake struct {
 func newFake(t testing.TB, l *link, password string, handle func(c net.Conn)) *fake {
 	t.Helper()
 	f := &fake{t: t}
-	must(t, l.router.do(func() (err error) {
+	l.router.Must(t, func() (err error) {
 		config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
 			if password == "" {
 				return nil
@@ -33,7 +33,7 @@ func newFake(t testing.TB, l *link, password string, handle func(c net.Conn)) *f
 		config.SetMultipathTCP(false)
 		f.listener, err = config.Listen(context.Background(), "tcp4", netip.AddrPortFrom(l.v4(2), 179).String())
 		return err
-	}))
+	})
 	f.wg.Go(func() {
 		for {
 			c, err := f.listener.Accept()

@@ -11,6 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/internal/netnstest"
 	"github.com/heraldlb/herald/speaker/bgp"
 	"github.com/heraldlb/herald/speaker/desired"
 )
@@ -325,29 +326,15 @@ func must(t testing.TB, err error) {
 // add adds an IPv4 address to an interface of this node.
 func (l *link) add(name string, last int) {
 	l.t.Helper()
-	i, err := netlink.LinkByName(name)
-	must(l.t, err)
-	a, err := netlink.ParseAddr(netip.PrefixFrom(l.v4(last), 24).String())
-	must(l.t, err)
-	must(l.t, netlink.AddrAdd(i, a))
+	netnstest.Own(l.t).Address(l.t, name, netip.PrefixFrom(l.v4(last), 24))
 }
 
 // route gives the router an address on its loopback, and this node a way to it.
 func (l *link) route(to, via netip.Addr) {
 	l.t.Helper()
-	host := netip.PrefixFrom(to, to.BitLen()).String()
-	must(l.t, l.router.do(func() error {
-		lo, err := netlink.LinkByName("lo")
-		if err != nil {
-			return err
-		}
-		a, err := netlink.ParseAddr(host)
-		if err != nil {
-			return err
-		}
-		return netlink.AddrAdd(lo, a)
-	}))
-	dst, err := netlink.ParseIPNet(host)
+	host := netip.PrefixFrom(to, to.BitLen())
+	l.router.Address(l.t, "lo", host)
+	dst, err := netlink.ParseIPNet(host.String())
 	must(l.t, err)
 	must(l.t, netlink.RouteReplace(&netlink.Route{Dst: dst, Gw: via.AsSlice()}))
 }

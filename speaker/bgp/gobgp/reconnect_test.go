@@ -21,7 +21,7 @@ func TestReconnect(t *testing.T) {
 		},
 		{
 			name: "router restarted",
-			lose: func(_ *link, r routerDaemon) { r.kill() },
+			lose: func(_ *link, r routerDaemon) { r.Kill() },
 			back: func(_ *link, r routerDaemon) { r.start() },
 		},
 		{

@@ -169,7 +169,7 @@ func (l *link) watch(p netip.Prefix) *watcher {
 	l.t.Cleanup(func() { close(stop); <-done })
 	go func() {
 		defer close(done)
-		_ = l.router.do(func() error {
+		_ = l.router.Do(func() error {
 			for {
 				there := false
 				routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
