@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/heraldlb/herald/api/v1beta1"
+	"github.com/heraldlb/herald/internal/pause"
 )
 
 // cacheLook is the time between two looks at whether the cache has caught up.
@@ -26,7 +27,7 @@ func (a *assigner) awaitCache(ctx context.Context) error {
 		if err != nil || behind == "" {
 			return err
 		}
-		if !pause(ctx, cacheLook) {
+		if !pause.For(ctx, cacheLook) {
 			return fmt.Errorf("wait for the cache: it lacks %s: %w", behind, ctx.Err())
 		}
 	}

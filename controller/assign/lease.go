@@ -8,6 +8,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/heraldlb/herald/internal/pause"
 )
 
 // watchPause is how long to wait before the lease is watched again after a
@@ -20,7 +22,7 @@ func (e *elector) keepWatching(ctx context.Context) {
 		if w, err := e.watch(ctx); err == nil {
 			e.follow(ctx, w)
 		}
-		if !pause(ctx, watchPause) {
+		if !pause.For(ctx, watchPause) {
 			return
 		}
 	}

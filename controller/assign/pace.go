@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/heraldlb/herald/internal/kube"
+	"github.com/heraldlb/herald/internal/pause"
 )
 
 // How many events are sent a second, and how many at once after a rest. People
@@ -130,7 +131,7 @@ func (p *pacer) Start(ctx context.Context) error {
 	tries := 0
 	for e, ok := p.due(ctx); ok; e, ok = p.due(ctx) {
 		if tries++; p.write(ctx, e) != nil && tries < eventTries {
-			pause(ctx, eventRetry)
+			pause.For(ctx, eventRetry)
 			continue
 		}
 		p.done()
@@ -177,7 +178,7 @@ func (p *pacer) awaitCalm(ctx context.Context) {
 	end := time.Now().Add(eventPatience)
 	for {
 		wait := min(p.traffic.calmIn(), time.Until(end))
-		if wait <= 0 || !pause(ctx, wait) {
+		if wait <= 0 || !pause.For(ctx, wait) {
 			return
 		}
 	}

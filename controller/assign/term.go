@@ -14,6 +14,7 @@ import (
 	"github.com/heraldlb/herald/api/v1beta1"
 	"github.com/heraldlb/herald/config"
 	"github.com/heraldlb/herald/internal/kube"
+	"github.com/heraldlb/herald/internal/pause"
 	"github.com/heraldlb/herald/ipam"
 )
 
@@ -158,7 +159,7 @@ func (a *assigner) lead(ctx context.Context) {
 			told = true
 			_ = level.Warn(a.logger).Log("msg", "cluster not read yet, trying again", "error", err)
 		}
-		if !pause(ctx, retryAfter) {
+		if !pause.For(ctx, retryAfter) {
 			return
 		}
 	}
@@ -260,17 +261,5 @@ func (t *term) poke() {
 	select {
 	case t.pokeC <- struct{}{}:
 	default: // one is due already
-	}
-}
-
-// pause waits, and reports whether ctx is still alive.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

@@ -52,11 +52,11 @@ var allowed = map[string][]string{
 	},
 	"speaker/bgp": {
 		"github.com/mdlayher/ndp/", "golang.org/x/net/ipv6/", logs, prom,
-		module + "config/", module + "speaker/bfd/", module + "speaker/desired/", module + "internal/diff/", module + "internal/owner/",
+		module + "config/", module + "speaker/bfd/", module + "speaker/desired/", module + "internal/diff/", module + "internal/owner/", module + "internal/pause/",
 	},
 	"speaker/bgp/gobgp": {
 		"github.com/osrg/gobgp/v4/", "golang.org/x/sys/unix/",
-		module + "config/", module + "speaker/bgp/", module + "speaker/desired/",
+		module + "config/", module + "speaker/bgp/", module + "speaker/desired/", module + "internal/pause/",
 	},
 	"speaker/bfd":    {"golang.org/x/sys/unix/", logs, prom, module + "internal/diff/", module + "internal/owner/"},
 	"speaker/sentry": {"github.com/vishvananda/netlink/", "golang.org/x/sys/unix/", logs, prom, module + "speaker/bfd/"},
@@ -69,6 +69,7 @@ var allowed = map[string][]string{
 	"internal/kube":      {"k8s.io/", "sigs.k8s.io/", "github.com/go-logr/logr/", logs, prom, module + "api/", module + "config/", module + "internal/"},
 	"internal/netnstest": {"github.com/vishvananda/netlink/", "golang.org/x/sys/unix/"},
 	"internal/owner":     {},
+	"internal/pause":     {},
 	"internal/logging":   {logs, "github.com/go-logr/logr/"},
 	"internal/program":   {"sigs.k8s.io/controller-runtime/", logs, module + "api/", module + "internal/"},
 	"internal/version":   {},

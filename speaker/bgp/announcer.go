@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/heraldlb/herald/internal/owner"
+	"github.com/heraldlb/herald/internal/pause"
 	"github.com/heraldlb/herald/speaker/bfd"
 	"github.com/heraldlb/herald/speaker/desired"
 )
@@ -150,9 +151,9 @@ func (a *Announcer) Leave(ctx context.Context, keep bool) error {
 		return err
 	}
 	if lowered {
-		pause(ctx, preferOthers)
+		pause.For(ctx, preferOthers)
 		err = errors.Join(err, step(func(_ context.Context, e *engine) error { return e.recall() }))
-		pause(ctx, hearOut)
+		pause.For(ctx, hearOut)
 	}
 	var parted <-chan struct{}
 	err = errors.Join(err, step(func(_ context.Context, e *engine) error {
@@ -168,16 +169,6 @@ func (a *Announcer) Leave(ctx context.Context, keep bool) error {
 	case <-a.requests.Ended():
 	}
 	return errors.Join(err, step(func(ctx context.Context, e *engine) error { return e.fallSilent(ctx) }))
-}
-
-// pause waits for a duration, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // token puts a token into a channel that has room for one.

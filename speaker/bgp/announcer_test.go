@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/internal/pause"
 	"github.com/heraldlb/herald/speaker/bfd"
 	"github.com/heraldlb/herald/speaker/desired"
 )
@@ -121,7 +122,7 @@ func TestNeighborChange(t *testing.T) {
 				want = two(want.Routes...)
 				want.Sessions[1] = peerNamed("b", "192.0.2.254", graceful("two"))
 				w.set(want)
-				pause(w.t.Context(), time.Second)
+				pause.For(w.t.Context(), time.Second)
 				synctest.Wait()
 				wantLog(t, w.router, "close b "+tt.want, "open b")
 				if got := w.router.table("b"); len(got) != 1 {
@@ -139,7 +140,7 @@ func TestRename(t *testing.T) {
 		w.router.change(func() { w.router.slow = 500 * time.Millisecond })
 		w.set(desired.BGP{Sessions: []*config.Peer{peerNamed("a", "192.0.2.254", nil)}})
 		w.set(desired.BGP{Sessions: []*config.Peer{peerNamed("b", "192.0.2.254", nil)}})
-		pause(w.t.Context(), time.Second)
+		pause.For(w.t.Context(), time.Second)
 		synctest.Wait()
 		wantLog(t, w.router, "open a", "close a cease", "open b")
 	})
@@ -158,7 +159,7 @@ func TestNoRoute(t *testing.T) {
 		w.host.mu.Lock()
 		w.host.routes[addr("203.0.113.1")] = addr("198.51.100.1")
 		w.host.mu.Unlock()
-		pause(w.t.Context(), lastRetry)
+		pause.For(w.t.Context(), lastRetry)
 		synctest.Wait()
 		wantLog(t, w.router, "open far")
 		if d := cmp.Diff([]string{"10.0.0.1/32 via 198.51.100.1"}, w.router.table("far")); d != "" {
@@ -180,7 +181,7 @@ func TestOpenFails(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		w.router.change(func() { w.router.refuse["a"] = false })
-		pause(w.t.Context(), 2*firstRetry)
+		pause.For(w.t.Context(), 2*firstRetry)
 		synctest.Wait()
 		wantLog(t, w.router, "open a")
 	})
@@ -258,7 +259,7 @@ func TestConverges(t *testing.T) {
 				}
 				clear(w.router.refuse)
 			})
-			pause(w.t.Context(), time.Minute)
+			pause.For(w.t.Context(), time.Minute)
 			synctest.Wait()
 			w.verify(want)
 			if t.Failed() {
@@ -293,7 +294,7 @@ func (w *world) disturb(r *rand.Rand) {
 		states := []bfd.State{bfd.AdminDown, bfd.Down, bfd.Init, bfd.Up, bfd.Up}
 		w.detector.say(name, states[1+r.IntN(4)], states[r.IntN(5)], 0)
 	}
-	pause(w.t.Context(), time.Duration(r.IntN(2000))*time.Millisecond)
+	pause.For(w.t.Context(), time.Duration(r.IntN(2000))*time.Millisecond)
 }
 
 // verify compares what neighbors have with what is wanted.

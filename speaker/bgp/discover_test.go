@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/internal/pause"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
@@ -49,7 +50,7 @@ func TestUnnumbered(t *testing.T) {
 		synctest.Wait()
 
 		// Who else advertises itself has no part in a session that is established.
-		pause(w.t.Context(), time.Minute)
+		pause.For(w.t.Context(), time.Minute)
 		w.advertise("fe80::98%eth1", true)
 		wantLog(t, w.router)
 

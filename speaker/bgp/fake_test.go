@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/internal/pause"
 	"github.com/heraldlb/herald/speaker/bfd"
 	"github.com/heraldlb/herald/speaker/desired"
 )
@@ -158,7 +159,7 @@ func (s *fakeSession) Close(f Farewell) error {
 	s.router.note("close %s %s", s.neighbor.Name, map[Farewell]string{Cease: "cease", Keep: "keep"}[f])
 	slow := s.router.slow
 	s.router.mu.Unlock()
-	pause(context.Background(), slow)
+	pause.For(context.Background(), slow)
 	s.router.mu.Lock()
 	defer s.router.mu.Unlock()
 	s.closed = f

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/internal/pause"
 	"github.com/heraldlb/herald/speaker/bfd"
 	"github.com/heraldlb/herald/speaker/desired"
 )
@@ -47,7 +48,7 @@ func TestBFDDown(t *testing.T) {
 			t.Errorf("%+v after %v", s, time.Since(start))
 		}
 		wantLog(t, w.router, "reset a: BFD session down: DetectionTimeExpired", "close a cease")
-		pause(w.t.Context(), patience/2)
+		pause.For(w.t.Context(), patience/2)
 		synctest.Wait()
 		wantLog(t, w.router)
 		w.detector.say("a", bfd.Up, bfd.Up, 0)
@@ -89,7 +90,7 @@ func TestBFDStaysDown(t *testing.T) {
 		w.detector.say("a", bfd.Down, bfd.Down, bfd.NeighborDown)
 		synctest.Wait()
 		w.router.drain()
-		pause(w.t.Context(), patience)
+		pause.For(w.t.Context(), patience)
 		synctest.Wait()
 		wantLog(t, w.router, "open a")
 		w.router.establish("a", 0)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/heraldlb/herald/api/v1beta1"
 	"github.com/heraldlb/herald/internal/kube"
+	"github.com/heraldlb/herald/internal/pause"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
@@ -52,7 +53,7 @@ func (f *fakeBGP) Changed() <-chan struct{} { return f.changedC }
 
 func (f *fakeBGP) Leave(ctx context.Context, keep bool) error {
 	f.left = append(f.left, keep)
-	if !sleep(ctx, f.leaving) {
+	if !pause.For(ctx, f.leaving) {
 		return ctx.Err()
 	}
 	return f.err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/heraldlb/herald/api/v1beta1"
 	"github.com/heraldlb/herald/internal/kube"
+	"github.com/heraldlb/herald/internal/pause"
 )
 
 // Bounds on what a publisher writes.
@@ -107,7 +108,7 @@ func (p *publisher) Start(ctx context.Context) error {
 		if len(p.pending) > 0 {
 			wait = 0
 		}
-		if !sleep(ctx, gap) {
+		if !pause.For(ctx, gap) {
 			return nil
 		}
 	}
@@ -192,17 +193,5 @@ func (p *publisher) tell(ctx context.Context, r *report) {
 			return
 		}
 		p.pending = p.pending[1:]
-	}
-}
-
-// sleep waits for d and reports whether ctx was still alive then.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/heraldlb/herald/internal/kube"
+	"github.com/heraldlb/herald/internal/pause"
 )
 
 // world is the one key there is.
@@ -209,7 +210,7 @@ func (w *World) followLinks(ctx context.Context) error {
 		if err := w.WatchLinks(ctx, w.linksC); err != nil && ctx.Err() == nil {
 			level.Warn(w.Logger).Log("msg", "links not watched, will retry", "error", err)
 		}
-		if !sleep(ctx, time.Second) {
+		if !pause.For(ctx, time.Second) {
 			return nil
 		}
 		hurry(w.linksC) // something may have been missed

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/heraldlb/herald/config"
+	"github.com/heraldlb/herald/internal/pause"
 	"github.com/heraldlb/herald/speaker/bgp"
 )
 
@@ -122,7 +123,7 @@ func (l *library) connect(ctx context.Context) (net.Conn, *reader, []byte, error
 			_ = c.Close()
 		}
 		// It closes a connection that comes before it is ready for one.
-		if time.Now().After(deadline) || !sleep(ctx, 2*time.Millisecond) {
+		if time.Now().After(deadline) || !pause.For(ctx, 2*time.Millisecond) {
 			return nil, nil, nil, fmt.Errorf("GoBGP: %w", err)
 		}
 	}
@@ -155,16 +156,4 @@ func firstOpen(r *reader) ([]byte, error) {
 		return nil, fmt.Errorf("a message of type %d comes first", kind)
 	}
 	return r.body(length)
-}
-
-// sleep waits, and reports whether it was not canceled.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

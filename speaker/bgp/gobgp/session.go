@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/heraldlb/herald/internal/pause"
 	"github.com/heraldlb/herald/speaker/bgp"
 )
 
@@ -159,7 +160,7 @@ func (s *session) run(ctx context.Context) {
 		if time.Since(s.lastUp) < eager {
 			every = min(every, retry)
 		}
-		sleep(ctx, time.Until(began.Add(every)))
+		pause.For(ctx, time.Until(began.Add(every)))
 	}
 }
 
