@@ -71,6 +71,11 @@ func connect(ctx context.Context, l *drive.Lab) (*cluster, error) {
 	}, nil
 }
 
+// speaks reports whether the cluster has the family of an address.
+func (c *cluster) speaks(like netip.Addr) bool {
+	return slices.ContainsFunc(c.segments, func(p netip.Prefix) bool { return p.Addr().Is4() == like.Is4() })
+}
+
 // vip returns the address number n of the segment, of the first family.
 func (c *cluster) vip(n int) netip.Addr { return drive.At(c.segments[0], n) }
 
