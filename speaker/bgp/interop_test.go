@@ -178,7 +178,7 @@ func TestFRR(t *testing.T) {
 		// Each server that starts writes the same values to variables that all
 		// servers of the process read (StartBgp: SelectionOptions and
 		// UseMultiplePaths). make unit runs this test once without the detector.
-		t.Skip("GoBGP has a data race between two servers, which changes nothing")
+		t.Skip("GoBGP has a data race between two servers that set the same globals; runs without -race")
 	}
 	f := newFRR(t)
 	n := newNode(t, f.wire)

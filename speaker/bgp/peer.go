@@ -132,9 +132,9 @@ func (p *peer) trouble() string {
 	case p.unsent.six > 0:
 		return p.unreachable("IPv6", p.unsent.six)
 	case p.sent.four > 0 && !p.established.IPv4:
-		return fmt.Sprintf("%d IPv4 prefixes not sent: the router does not take IPv4 unicast on this session", p.sent.four)
+		return fmt.Sprintf("%d IPv4 prefixes not sent: the router has not agreed to IPv4 unicast", p.sent.four)
 	case p.sent.six > 0 && !p.established.IPv6:
-		return fmt.Sprintf("%d IPv6 prefixes not sent: the router does not take IPv6 unicast on this session", p.sent.six)
+		return fmt.Sprintf("%d IPv6 prefixes not sent: the router has not agreed to IPv6 unicast", p.sent.six)
 	}
 	return p.reason
 }
