@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-kit/log/level"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
@@ -32,6 +33,10 @@ const (
 	renewDeadline = 7 * time.Second
 	renewPeriod   = time.Second
 )
+
+// requestTimeout bounds a request about the lease: one that hangs must not cost
+// the lease.
+const requestTimeout = renewDeadline / 2
 
 // An elector runs a term of its assigner whenever this process holds the lease.
 //
@@ -70,7 +75,7 @@ func (a *assigner) newElector(cfg *rest.Config, identity string) (*elector, erro
 		return patient.Leases(a.namespace).Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + leaseName})
 	}
 	cfg = rest.CopyConfig(cfg)
-	cfg.Timeout = renewDeadline / 2 // one request that hangs must not cost the lease
+	cfg.Timeout = requestTimeout
 	client, err := coordination.NewForConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("client for leases: %w", err)
@@ -111,18 +116,20 @@ func (e *elector) Start(ctx context.Context) error {
 // compete runs for the lease once, and leads until it is lost or ctx ends. In
 // the latter case it is handed back, but only after the last worker has ended.
 // It returns also when there is reason to run anew at once.
+//
+// The library's own way to hand a lease back is not for us: it lets the term go
+// on meanwhile, and it takes the lease from whoever has got it since.
 func (e *elector) compete(ctx context.Context) error {
-	c := &candidacy{elector: e, lock: &graspable{Interface: e.lock}, beganC: make(chan struct{}), endedC: make(chan struct{})}
+	c := &candidacy{elector: e, lock: newGraspable(e.lock), beganC: make(chan struct{}), endedC: make(chan struct{})}
 	// Without a logger, because it would write a line for each attempt.
 	holding, letGo := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), klog.Logger{}))
 	defer letGo()
 	le, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock:            c.lock,
-		Name:            leaseName,
-		LeaseDuration:   leaseDuration,
-		RenewDeadline:   renewDeadline,
-		RetryPeriod:     renewPeriod,
-		ReleaseOnCancel: true,
+		Lock:          c.lock,
+		Name:          leaseName,
+		LeaseDuration: leaseDuration,
+		RenewDeadline: renewDeadline,
+		RetryPeriod:   renewPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(held context.Context) { c.lead(ctx, held) },
 			OnStoppedLeading: func() {},
@@ -136,23 +143,39 @@ func (e *elector) compete(ctx context.Context) error {
 		letGo()
 	})()
 	var listening sync.WaitGroup
-	listening.Go(func() {
-		select {
-		case <-e.freeC:
-			if !c.lock.held() {
-				letGo() // of waiting: the next run begins with a look
-			}
-		case <-c.beganC:
-		case <-holding.Done():
-		}
-	})
+	listening.Go(func() { c.listen(holding, letGo) })
 	le.Run(holding)
 	letGo()
 	listening.Wait()
-	if c.wait() && ctx.Err() == nil {
-		e.tell("lease lost")
+	if !c.wait() {
+		return nil
 	}
+	if ctx.Err() == nil {
+		e.tell("lease lost")
+		return nil
+	}
+	e.handBack(context.WithoutCancel(ctx))
 	return nil
+}
+
+// handBack gives the lease up, so that another need not wait for its end. It
+// does nothing when another has it already, and is content with a few tries.
+func (e *elector) handBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	for range 3 {
+		r, _, err := e.lock.Get(ctx)
+		if err != nil || r.HolderIdentity != e.lock.Identity() {
+			return
+		}
+		now := metav1.Now()
+		err = e.lock.Update(ctx, resourcelock.LeaderElectionRecord{
+			LeaderTransitions: r.LeaderTransitions, LeaseDurationSeconds: 1, AcquireTime: now, RenewTime: now,
+		})
+		if !apierrors.IsConflict(err) { // with a renewal that was on its way
+			return
+		}
+	}
 }
 
 // A candidacy is one run for the lease.
@@ -172,6 +195,25 @@ func (c *candidacy) lead(ctx, held context.Context) {
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 	c.elector.lead(acting)
+}
+
+// listen lets go of the lease when it was seen free before it was held, for the
+// next run begins with a look, and when another holds it that had been ours. It
+// returns when holding ends.
+func (c *candidacy) listen(holding context.Context, letGo func()) {
+	for {
+		select {
+		case <-c.freeC:
+			if !c.lock.held() {
+				letGo()
+			}
+		case <-c.lock.robbedC:
+			letGo()
+			return
+		case <-holding.Done():
+			return
+		}
+	}
 }
 
 // wait waits until leading has ended, and reports whether it had begun.

@@ -33,11 +33,52 @@ type claim struct {
 	*lease
 	identity string
 	seen     *int // the version that it knows; nil for one that overwrites any
+	link     *link
+}
+
+// A link is what a candidate's requests take, nil for one that is always there.
+// While it is cut, they hang until it is mended or they have taken too long.
+type link struct {
+	mu     sync.Mutex
+	mended chan struct{} // nil when the link is not cut
+}
+
+// cut cuts the link until the function that it returns is called.
+func (k *link) cut() (mend func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c := make(chan struct{})
+	k.mended = c
+	return func() { close(c) }
+}
+
+// cross waits until a request has taken the link.
+func (k *link) cross(ctx context.Context) error {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	c := k.mended
+	k.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	select {
+	case <-c:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 var _ resourcelock.Interface = claim{}
 
-func (c claim) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+func (c claim) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	if err := c.link.cross(ctx); err != nil {
+		return nil, nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -57,7 +98,10 @@ func (c claim) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) 
 	return c.Update(ctx, r)
 }
 
-func (c claim) Update(_ context.Context, r resourcelock.LeaderElectionRecord) error {
+func (c claim) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	if err := c.link.cross(ctx); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -75,6 +119,17 @@ func (c claim) Update(_ context.Context, r resourcelock.LeaderElectionRecord) er
 		w.Modify(&coordinationv1.Lease{Spec: resourcelock.LeaderElectionRecordToLeaseSpec(&r)})
 	}
 	return nil
+}
+
+// drop deletes the lease.
+func (l *lease) drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	spec := resourcelock.LeaderElectionRecordToLeaseSpec(l.record)
+	l.record = nil
+	for _, w := range l.watches {
+		w.Delete(&coordinationv1.Lease{Spec: spec})
+	}
 }
 
 // watch begins a watch, as an elector does.
@@ -107,7 +162,7 @@ type terms struct {
 }
 
 func (t *terms) elector(l *lease, identity string) *elector {
-	return &elector{lock: claim{l, identity, new(int)}, freeC: make(chan struct{}, 1), tell: func(string) {}, lead: func(ctx context.Context) {
+	return &elector{lock: claim{l, identity, new(int), nil}, freeC: make(chan struct{}, 1), tell: func(string) {}, lead: func(ctx context.Context) {
 		t.mu.Lock()
 		t.leading = append(t.leading, identity)
 		t.both = t.both || len(t.leading) > 1
@@ -240,7 +295,7 @@ func TestElectionAfterLoss(t *testing.T) {
 			var seen terms
 			renew := func() {
 				now := metav1.Now()
-				_ = claim{&l, "gone", nil}.Update(t.Context(), resourcelock.LeaderElectionRecord{
+				_ = claim{&l, "gone", nil, nil}.Update(t.Context(), resourcelock.LeaderElectionRecord{
 					HolderIdentity: "gone", LeaseDurationSeconds: int(leaseDuration / time.Second), AcquireTime: now, RenewTime: now,
 				})
 			}
@@ -265,6 +320,108 @@ func TestElectionAfterLoss(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A leader that is cut off from the API server loses the lease, and takes
+// nothing from its successor whenever it is back, though requests that it sent
+// while it was cut off arrive then.
+func TestElectionAfterCut(t *testing.T) {
+	for cut := time.Second; cut < 30*time.Second; cut += 50 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			var l lease
+			var seen terms
+			var wg sync.WaitGroup
+			ctx, stop := context.WithCancel(t.Context())
+			var way link
+			for _, identity := range []string{"cut", "next"} {
+				e := seen.elector(&l, identity)
+				e.watch = l.watch
+				if identity == "cut" {
+					e.lock = claim{&l, identity, new(int), &way}
+				}
+				wg.Go(func() {
+					if err := e.Start(ctx); err != nil {
+						t.Errorf("%s: %v", identity, err)
+					}
+				})
+				<-time.After(3 * time.Second)
+			}
+			mend := way.cut()
+			<-time.After(cut)
+			before := seen.who()
+			mend()
+			<-time.After(3 * renewPeriod)
+			if after := seen.who(); len(after) != 1 || (len(before) > 0 && after[0] != before[0]) {
+				t.Errorf("cut off for %v: %v led before it was back, %v after", cut, before, after)
+			}
+			stop()
+			wg.Wait()
+			if seen.both {
+				t.Errorf("cut off for %v: two led at once", cut)
+			}
+		})
+	}
+}
+
+// One that leads stops at the next look when it finds that another holds the
+// lease, whatever has come about meanwhile.
+func TestElectionRobbed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		var seen terms
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- seen.elector(&l, "pod").Start(ctx) }()
+		<-time.After(5 * time.Second)
+		now := metav1.Now()
+		robber := resourcelock.LeaderElectionRecord{
+			HolderIdentity: "robber", LeaseDurationSeconds: int(leaseDuration / time.Second), AcquireTime: now, RenewTime: now,
+		}
+		if err := (claim{&l, "robber", nil, nil}).Update(ctx, robber); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(renewPeriod)
+		synctest.Wait()
+		if got := seen.who(); len(got) > 0 {
+			t.Errorf("%v leads, and another holds the lease", got)
+		}
+		if l.record.HolderIdentity != robber.HolderIdentity {
+			t.Errorf("%q holds the lease, want %q", l.record.HolderIdentity, robber.HolderIdentity)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A lease that somebody deletes stays with who leads.
+func TestElectionDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		var seen terms
+		var wg sync.WaitGroup
+		ctx, stop := context.WithCancel(t.Context())
+		for _, identity := range []string{"leader", "next"} {
+			e := seen.elector(&l, identity)
+			e.watch = l.watch
+			wg.Go(func() {
+				if err := e.Start(ctx); err != nil {
+					t.Errorf("%s: %v", identity, err)
+				}
+			})
+			<-time.After(5 * time.Second)
+		}
+		for i := range 50 {
+			l.drop()
+			<-time.After(5*time.Second + time.Duration(i)*47*time.Millisecond)
+			if got := seen.who(); !slices.Equal(got, []string{"leader"}) {
+				t.Fatalf("%v lead after the lease was deleted, want leader", got)
+			}
+		}
+		stop()
+		wg.Wait()
+	})
 }
 
 // A process that is started again under its old name takes the lease back.

@@ -2,6 +2,7 @@ package assign
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -39,7 +40,8 @@ func (e *elector) follow(ctx context.Context, w watch.Interface) {
 			if !more {
 				return
 			}
-			if l, ok := news.Object.(*coordinationv1.Lease); ok && (news.Type == watch.Deleted || holder(l) == "") {
+			// One that was deleted is not free: see graspable.
+			if l, ok := news.Object.(*coordinationv1.Lease); ok && news.Type != watch.Deleted && holder(l) == "" {
 				e.freed()
 			}
 		}
@@ -62,16 +64,60 @@ func (e *elector) freed() {
 	}
 }
 
-// A graspable is a lock that remembers whether it was ever held.
+// A graspable is a lock that remembers whether it was ever held, and notices
+// when another holds it afterwards.
 type graspable struct {
 	resourcelock.Interface
+	// robbedC is closed when another was seen to hold the lock that was held.
+	robbedC chan struct{}
 
 	mu      sync.Mutex
 	grasped bool
+	robbed  bool
+	// taken is until when another may act that was seen to hold the lock.
+	taken time.Time
 }
 
-// Create implements resourcelock.Interface.
+// errTaken is why a lock is not made that another held a moment ago.
+var errTaken = errors.New("another may act still")
+
+// newGraspable returns a graspable of a lock.
+func newGraspable(lock resourcelock.Interface) *graspable {
+	return &graspable{Interface: lock, robbedC: make(chan struct{})}
+}
+
+// Get implements resourcelock.Interface.
+func (g *graspable) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	r, raw, err := g.Interface.Get(ctx)
+	if err == nil {
+		g.see(r.HolderIdentity)
+	}
+	return r, raw, err
+}
+
+// see notes who holds the lock; that is empty when nobody does.
+func (g *graspable) see(holder string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if holder == "" || holder == g.Identity() {
+		return
+	}
+	g.taken = time.Now().Add(leaseDuration)
+	if g.grasped && !g.robbed {
+		g.robbed = true
+		close(g.robbedC)
+	}
+}
+
+// Create implements resourcelock.Interface. A lock that was deleted is its
+// holder's to make again, which acts until it finds that another has it.
 func (g *graspable) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	g.mu.Lock()
+	wait := time.Until(g.taken)
+	g.mu.Unlock()
+	if wait > 0 {
+		return errTaken
+	}
 	return g.note(r, g.Interface.Create(ctx, r))
 }
 

@@ -127,11 +127,12 @@ spec:
 	t.Cleanup(func() { c.noChurn(t) })
 	l := c.watchAddresses(t)
 	halt := c.comeAndGo(t, many)
-	kills := c.killInLoop(t, d)
+	enough := func(kills int) bool { return kills >= 3 && l.given() > 2*many }
+	kills := c.killInLoop(t, d, enough)
 	ops := halt()
 	left := c.allAssigned(t, l)
 	t.Logf("controller killed %d times, %d Services created or deleted, %d addresses given out, %d left", kills, ops, l.given(), left)
-	if kills < 2 || l.given() <= many {
+	if !enough(kills) {
 		t.Error("that is too little to show anything")
 	}
 	c.counts(t, churning, left)
@@ -208,11 +209,13 @@ func (c *cluster) noChurn(t *testing.T) {
 	}
 }
 
-// killInLoop kills the controller that acts for as long as d, a second or
-// three after it was seen to act, and returns how often it did.
-func (c *cluster) killInLoop(t *testing.T, d time.Duration) (kills int) {
+// killInLoop kills the controller that acts, a second or three after it was
+// seen to act, and returns how often it did. It goes on for d, and longer until
+// that is enough: how long nobody acts after a kill is up to the kubelet.
+func (c *cluster) killInLoop(t *testing.T, d time.Duration, enough func(kills int) bool) (kills int) {
 	random := rand.New(rand.NewPCG(3, 4))
-	for start := time.Now(); time.Since(start) < d; {
+	start := time.Now()
+	for time.Since(start) < d || (!enough(kills) && time.Since(start) < d+patience) {
 		<-time.After(time.Second + time.Duration(random.Int64N(int64(2*time.Second))))
 		leader, err := c.leader(t.Context())
 		if err != nil {
