@@ -30,8 +30,8 @@
 // # Probes
 //
 // An address that no speaker has announced before is probed for, if Config says
-// so, before it is answered: three frames in 30 ms that ask for it and claim
-// nothing (RFC 5227 section 2.1, RFC 4862 section 5.4). Nobody objects for 15 ms
+// so, before it is answered: three frames in 10 ms that ask for it and claim
+// nothing (RFC 5227 section 2.1, RFC 4862 section 5.4). Nobody objects for 5 ms
 // more: it is announced. A station that has it, or probes for it as well, keeps
 // it: the address is not answered on that interface, Contested says so, and it
 // is probed for again about every ten seconds until it is free. The RFCs wait

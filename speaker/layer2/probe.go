@@ -14,7 +14,7 @@ import (
 // still has the address.
 const (
 	probes        = 3
-	probeInterval = 15 * time.Millisecond
+	probeInterval = 5 * time.Millisecond
 	// probation is ANNOUNCE_WAIT, from the last probe on.
 	probation = 2 * time.Second
 	// An address that another station has is looked for again after

@@ -73,7 +73,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// The times of it: 0, 15 and 30 ms, and from 45 ms on it is answered for. What
+// The times of it: 0, 5 and 10 ms, and from 15 ms on it is answered for. What
 // has been announced by another node is answered for at once.
 func TestProbeTimes(t *testing.T) {
 	for name, addr := range families {

@@ -22,6 +22,17 @@ type shelf struct {
 	services  []corev1.Service
 	endpoints []discoveryv1.EndpointSlice
 	nodes     []corev1.Node
+	// numbers are the places of Services, and of their only slices, by name.
+	numbers map[string]int
+}
+
+func (s *shelf) Get(ctx context.Context, name client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	service, ok := o.(*corev1.Service)
+	if !ok {
+		return s.Reader.Get(ctx, name, o, opts...)
+	}
+	*service = s.services[s.numbers[name.Name]]
+	return nil
 }
 
 func (s *shelf) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
@@ -29,6 +40,16 @@ func (s *shelf) List(ctx context.Context, list client.ObjectList, opts ...client
 	case *corev1.ServiceList:
 		l.Items = append([]corev1.Service{}, s.services...)
 	case *discoveryv1.EndpointSliceList:
+		var o client.ListOptions
+		o.ApplyOptions(opts)
+		if o.FieldSelector != nil {
+			if name, ok := o.FieldSelector.RequiresExactMatch(serviceField); ok {
+				if i, ok := s.numbers[name]; ok {
+					l.Items = s.endpoints[i : i+1]
+				}
+				return nil
+			}
+		}
 		l.Items = append([]discoveryv1.EndpointSlice{}, s.endpoints...)
 	case *corev1.NodeList:
 		l.Items = append([]corev1.Node{}, s.nodes...)
@@ -54,10 +75,11 @@ func benchmarkPass(b *testing.B, n, changes int) {
 	world := newBench(b, &v1beta1.IPAddressPool{
 		ObjectMeta: metav1.ObjectMeta{Name: "ten"}, Spec: v1beta1.IPAddressPoolSpec{Addresses: []string{"10.0.0.0/8"}},
 	})
-	s := &shelf{Reader: world.api}
+	s := &shelf{Reader: world.api, numbers: map[string]int{}}
 	version := 0
 	for i := range n {
 		name := fmt.Sprintf("service-%d", i)
+		s.numbers[name] = i
 		version++
 		s.services = append(s.services, lb(name, fmt.Sprint(version), fmt.Sprintf("10.1.%d.%d", i/250, i%250+1)))
 		version++
@@ -87,7 +109,9 @@ func benchmarkPass(b *testing.B, n, changes int) {
 	for b.Loop() {
 		for range changes {
 			version++
-			s.services[version%n].ResourceVersion = fmt.Sprint(version)
+			changed := &s.services[version%n]
+			changed.ResourceVersion = fmt.Sprint(version)
+			world.heardOfService(ctx, changed)
 		}
 		world.pass(ctx, time.Now())
 	}

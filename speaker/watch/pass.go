@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -150,25 +149,19 @@ func (w *World) input(hosts []host, alive map[string]bool, now time.Time) desire
 // written, and let go before the pass ends.
 func (w *World) read(ctx context.Context) (facts, error) {
 	var (
-		services  corev1.ServiceList
-		endpoints discoveryv1.EndpointSliceList
-		nodes     corev1.NodeList
-		f         facts
+		nodes corev1.NodeList
+		f     facts
 	)
-	if err := w.cluster.List(ctx, &services, client.UnsafeDisableDeepCopy); err != nil {
-		return f, fmt.Errorf("list services: %w", err)
+	if err := w.readServices(ctx); err != nil {
+		return f, err
 	}
-	// What comes in after this line is let through by the predicate, what came
-	// before it is in the list that follows.
-	current := w.catalogue.begin(services.Items)
-	w.relevant.Store(&current)
-	if err := w.cluster.List(ctx, &endpoints, client.UnsafeDisableDeepCopy); err != nil {
-		return f, fmt.Errorf("list endpoint slices: %w", err)
+	speakers, err := w.endpointsOf(ctx, w.serviceName())
+	if err != nil {
+		return f, err
 	}
 	if err := w.cluster.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
 		return f, fmt.Errorf("list nodes: %w", err)
 	}
-	w.catalogue.finish(current, endpoints.Items)
 	for i := range nodes.Items {
 		h := hostOf(&nodes.Items[i])
 		f.hosts = append(f.hosts, h)
@@ -176,7 +169,7 @@ func (w *World) read(ctx context.Context) (facts, error) {
 			f.uid = nodes.Items[i].UID
 		}
 	}
-	peers := peersOf(endpoints.Items, w.serviceName(), w.GossipAddress)
+	peers := peersOf(speakers, w.GossipAddress)
 	if w.peers == nil || !slices.Equal(w.peers, peers) {
 		w.peers = append([]Peer{}, peers...)
 		w.Members.SetPeers(slices.Clone(peers))

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // A Peer is a speaker, as the EndpointSlices of the speakers' Service know it.
@@ -18,12 +17,9 @@ type Peer struct {
 // peersOf returns the speakers behind the Service of the given name, sorted by
 // node, one for each node and with an address of the family of own. Ready or
 // not does not matter: a speaker becomes ready by finding the others.
-func peersOf(endpoints []discoveryv1.EndpointSlice, service types.NamespacedName, own netip.Addr) []Peer {
+func peersOf(endpoints []discoveryv1.EndpointSlice, own netip.Addr) []Peer {
 	var out []Peer
 	for i := range endpoints {
-		if serviceOf(&endpoints[i]) != service {
-			continue
-		}
 		for j := range endpoints[i].Endpoints {
 			if p, ok := peerOf(&endpoints[i].Endpoints[j], own); ok {
 				out = append(out, p)

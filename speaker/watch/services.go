@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/heraldlb/herald/speaker/desired"
 )
@@ -89,6 +90,59 @@ func (c *catalogue) finish(current map[types.NamespacedName]*corev1.Service, end
 	}
 }
 
+// put updates one Service with all its EndpointSlices, and reports whether any
+// of them has changed; arrange follows. The objects are only read.
+func (c *catalogue) put(name types.NamespacedName, s *corev1.Service, endpoints []discoveryv1.EndpointSlice) bool {
+	e := c.entries[name]
+	if e == nil {
+		e = &entry{}
+		c.entries[name] = e
+	}
+	e.slices = e.slices[:0]
+	for i := range endpoints {
+		e.slices = append(e.slices, &endpoints[i])
+	}
+	return e.refresh(s)
+}
+
+// drop forgets a Service, and reports whether it was known; arrange follows.
+func (c *catalogue) drop(name types.NamespacedName) bool {
+	_, known := c.entries[name]
+	delete(c.entries, name)
+	return known
+}
+
+// few is how many changes arrange makes one by one at most.
+const few = 100
+
+// arrange puts what has changed in its place in the sorted list of services.
+func (c *catalogue) arrange(changed []types.NamespacedName) {
+	if len(changed) == 0 {
+		return
+	}
+	if len(changed) > few {
+		c.sort()
+		return
+	}
+	list := slices.Clone(c.services)
+	for _, name := range changed {
+		i, there := slices.BinarySearchFunc(list, key(name), func(s *desired.Service, k string) int { return strings.Compare(s.Key, k) })
+		e := c.entries[name]
+		switch is := e != nil && len(e.service.Addresses) > 0; {
+		case there && is:
+			list[i] = e.service
+		case there:
+			list = slices.Delete(list, i, i+1)
+		case is:
+			list = slices.Insert(list, i, e.service)
+		}
+	}
+	c.services = list
+}
+
+// key returns the key of the Service of a name.
+func key(name types.NamespacedName) string { return name.Namespace + "/" + name.Name }
+
 // sort makes the sorted list of services anew.
 func (c *catalogue) sort() {
 	c.services = make([]*desired.Service, 0, len(c.entries))
@@ -161,7 +215,7 @@ func serviceOf(s *discoveryv1.EndpointSlice) types.NamespacedName {
 // translate makes a desired.Service of a Service and all its slices.
 func translate(s *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *desired.Service {
 	return &desired.Service{
-		Key:       s.Namespace + "/" + s.Name,
+		Key:       key(client.ObjectKeyFromObject(s)),
 		Labels:    s.Labels,
 		Addresses: addresses(s),
 		Local:     s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,

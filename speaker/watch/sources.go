@@ -36,6 +36,9 @@ const name = "herald-speaker"
 // manager must not be one that elects a leader.
 func (w *World) Add(mgr manager.Manager) error {
 	w.cluster = mgr.GetCache()
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &discoveryv1.EndpointSlice{}, serviceField, byService); err != nil {
+		return fmt.Errorf("index EndpointSlices: %w", err)
+	}
 	kinds := append(kube.ConfigKinds(), &corev1.Service{}, &discoveryv1.EndpointSlice{}, &corev1.Node{})
 	if err := kube.Prepare(mgr, kinds...); err != nil {
 		return err
@@ -100,8 +103,8 @@ func (w *World) sources(c cache.Cache) []source.Source {
 		return []reconcile.Request{world}
 	})
 	out := []source.Source{
-		source.Kind(c, client.Object(&corev1.Service{}), ask, w.services()),
-		source.Kind(c, client.Object(&discoveryv1.EndpointSlice{}), ask, w.endpoints()),
+		source.Kind(c, client.Object(&corev1.Service{}), handler.EnqueueRequestsFromMapFunc(w.heardOfService), w.services()),
+		source.Kind(c, client.Object(&discoveryv1.EndpointSlice{}), handler.EnqueueRequestsFromMapFunc(w.heardOfEndpoints), w.endpoints()),
 		source.Kind(c, client.Object(&corev1.Node{}), ask, nodes()),
 		source.Func(w.followMembers),
 	}
@@ -140,14 +143,13 @@ func (w *World) services() predicate.Predicate {
 // endpoints lets the EndpointSlices of announced Services and of the speakers
 // themselves through.
 func (w *World) endpoints() predicate.Predicate {
-	return predicate.NewPredicateFuncs(func(o client.Object) bool {
+	matters := func(o client.Object) bool {
 		service := serviceOf(o.(*discoveryv1.EndpointSlice))
-		if service == w.serviceName() {
-			return true
-		}
-		relevant := w.relevant.Load()
-		return relevant != nil && (*relevant)[service] != nil
-	})
+		return service == w.serviceName() || w.news.matters(service)
+	}
+	p := predicate.NewPredicateFuncs(matters)
+	p.UpdateFunc = func(e event.UpdateEvent) bool { return matters(e.ObjectOld) || matters(e.ObjectNew) }
+	return p
 }
 
 // nodes leaves out changes of Nodes that cannot matter, such as heartbeats.

@@ -11,7 +11,6 @@ import (
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/heraldlb/herald/config"
@@ -119,8 +118,8 @@ type World struct {
 	// configStale and linksStale say that what a pass remembers of them must
 	// be read again.
 	configStale, linksStale atomic.Bool
-	// relevant has the Services whose EndpointSlices matter.
-	relevant atomic.Pointer[map[types.NamespacedName]*corev1.Service]
+	// news are of the Services that a pass is to look at.
+	news news
 	// stage is that of start, for the probes; began is when the pass that is
 	// being made began, in nanoseconds, zero between passes.
 	stage, began atomic.Int64

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -189,6 +190,7 @@ func newBench(t testing.TB, more ...client.Object) *bench {
 		Logger:     log.NewNopLogger(), Registerer: prometheus.NewRegistry(),
 	})
 	b.cluster = b.api
+	b.api.heard = func(o client.Object) { b.hear(o) }
 	b.publisher = newPublisher(b.World, b.api, &recorder{})
 	close(b.members.settledC)
 	return b
@@ -198,6 +200,16 @@ func secret(key string) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "herald-system", Name: kube.MemberlistSecret},
 		Data:       map[string][]byte{kube.MemberlistKey: []byte(key)},
+	}
+}
+
+// hear has the World hear of an object that has changed.
+func (b *bench) hear(o client.Object) {
+	switch o.(type) {
+	case *corev1.Service:
+		b.heardOfService(context.Background(), o)
+	case *discoveryv1.EndpointSlice:
+		b.heardOfEndpoints(context.Background(), o)
 	}
 }
 

@@ -1,0 +1,184 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// News are the Services that the cache has told of since the last pass, so that
+// a pass looks at those alone and not at the thousands beside them. It is safe
+// for use by several goroutines at once. The zero News asks for a look at all.
+type news struct {
+	mu sync.Mutex
+	// begun is false until all have been looked at, and after a failure.
+	begun bool
+	names map[types.NamespacedName]bool
+	// relevant has the Services whose EndpointSlices matter.
+	relevant map[types.NamespacedName]bool
+}
+
+// add adds a Service.
+func (n *news) add(name types.NamespacedName) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.names == nil {
+		n.names = map[types.NamespacedName]bool{}
+	}
+	n.names[name] = true
+}
+
+// take returns what was added since the last call; all is true when every
+// Service is to be looked at.
+func (n *news) take() (names map[types.NamespacedName]bool, all bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	names, all = n.names, !n.begun
+	n.names, n.begun = nil, true
+	return names, all
+}
+
+// lose asks for a look at all, because what was taken has not been looked at.
+func (n *news) lose() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.begun = false
+}
+
+// matters reports whether the EndpointSlices of a Service matter.
+func (n *news) matters(name types.NamespacedName) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.relevant[name]
+}
+
+// mark notes whether the EndpointSlices of a Service matter. What comes in after
+// it noted that they do is let through; what came before is in the cache.
+func (n *news) mark(name types.NamespacedName, relevant bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if relevant {
+		n.relevant[name] = true
+		return
+	}
+	delete(n.relevant, name)
+}
+
+// markAll notes the Services whose EndpointSlices matter, and no others.
+func (n *news) markAll(current map[types.NamespacedName]*corev1.Service) {
+	relevant := make(map[types.NamespacedName]bool, len(current))
+	for name := range current {
+		relevant[name] = true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.relevant = relevant
+}
+
+// serviceField is the field of EndpointSlices by which the cache finds those of
+// a Service, see byService.
+const serviceField = "service"
+
+// byService returns the name of the Service that an EndpointSlice belongs to.
+func byService(o client.Object) []string {
+	if name := serviceOf(o.(*discoveryv1.EndpointSlice)).Name; name != "" {
+		return []string{name}
+	}
+	return nil
+}
+
+// heardOfService asks for a pass that looks at a Service.
+func (w *World) heardOfService(_ context.Context, o client.Object) []reconcile.Request {
+	w.news.add(client.ObjectKeyFromObject(o))
+	return []reconcile.Request{world}
+}
+
+// heardOfEndpoints asks for a pass that looks at the Service of an EndpointSlice.
+func (w *World) heardOfEndpoints(_ context.Context, o client.Object) []reconcile.Request {
+	w.news.add(serviceOf(o.(*discoveryv1.EndpointSlice)))
+	return []reconcile.Request{world}
+}
+
+// readServices brings the catalogue up to date.
+func (w *World) readServices(ctx context.Context) error {
+	names, all := w.news.take()
+	var err error
+	if all {
+		err = w.readAll(ctx)
+	} else {
+		err = w.readSome(ctx, names)
+	}
+	if err != nil {
+		w.news.lose()
+	}
+	return err
+}
+
+// readAll reads every Service.
+func (w *World) readAll(ctx context.Context) error {
+	var services corev1.ServiceList
+	if err := w.cluster.List(ctx, &services, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list services: %w", err)
+	}
+	current := w.catalogue.begin(services.Items)
+	w.news.markAll(current)
+	var endpoints discoveryv1.EndpointSliceList
+	if err := w.cluster.List(ctx, &endpoints, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list endpoint slices: %w", err)
+	}
+	w.catalogue.finish(current, endpoints.Items)
+	return nil
+}
+
+// readSome reads some Services.
+func (w *World) readSome(ctx context.Context, names map[types.NamespacedName]bool) error {
+	changed := make([]types.NamespacedName, 0, len(names))
+	for name := range names {
+		is, err := w.readService(ctx, name)
+		if err != nil {
+			return err
+		}
+		if is {
+			changed = append(changed, name)
+		}
+	}
+	w.catalogue.arrange(changed)
+	return nil
+}
+
+// readService reads one Service, and reports whether it has changed.
+func (w *World) readService(ctx context.Context, name types.NamespacedName) (bool, error) {
+	var s corev1.Service
+	err := w.cluster.Get(ctx, name, &s, client.UnsafeDisableDeepCopy)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return false, fmt.Errorf("get service %s: %w", name, err)
+	}
+	concerns := err == nil && w.catalogue.concerns(&s)
+	w.news.mark(name, concerns)
+	if !concerns {
+		return w.catalogue.drop(name), nil
+	}
+	endpoints, err := w.endpointsOf(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	return w.catalogue.put(name, &s, endpoints), nil
+}
+
+// endpointsOf reads the EndpointSlices of a Service.
+func (w *World) endpointsOf(ctx context.Context, name types.NamespacedName) ([]discoveryv1.EndpointSlice, error) {
+	var out discoveryv1.EndpointSliceList
+	err := w.cluster.List(ctx, &out, client.InNamespace(name.Namespace),
+		client.MatchingFields{serviceField: name.Name}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("list endpoint slices of %s: %w", name, err)
+	}
+	return out.Items, nil
+}
