@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/heraldlb/herald/lab/state"
 )
@@ -14,6 +15,19 @@ import (
 // cgroupRoot is where control groups are: of version 2 itself, of version 1 in
 // a directory for each hierarchy.
 const cgroupRoot = "/sys/fs/cgroup"
+
+// allLabs is the group of all labs, see state.Lab.Cgroup.
+const allLabs = "/lab"
+
+// labWeight is what the pods of all labs weigh when processors are short, beside
+// 1 for each program that this machine runs outside of them: the kernel counts
+// a group as one. The pods of a machine of its own weigh more than all of its
+// daemons; here those of several machines stand beside them.
+const labWeight = 20
+
+// The files that take the weight of a group by version of cgroups, and the
+// weight that a group or program has when nobody says otherwise.
+var weightFiles = map[string]int{"cpu.shares": 1024, "cpu.weight": 100}
 
 // CreateCgroups makes the group that everything in the pods of a node runs in,
 // in every hierarchy.
@@ -26,8 +40,26 @@ func CreateCgroups(l *state.Lab, node string) error {
 		roots = []string{cgroupRoot + "/cgroup.procs"}
 	}
 	for _, procs := range roots {
-		if err := os.MkdirAll(filepath.Join(filepath.Dir(procs), l.Cgroup(node)), 0o755); err != nil {
+		root := filepath.Dir(procs)
+		if err := os.MkdirAll(filepath.Join(root, l.Cgroup(node)), 0o755); err != nil {
 			return err
+		}
+		if err := weigh(filepath.Join(root, allLabs)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// weigh gives the group of all labs its weight, in the hierarchy that has one.
+func weigh(dir string) error {
+	for name, usual := range weightFiles {
+		file := filepath.Join(dir, name)
+		if !exists(file) {
+			continue
+		}
+		if err := os.WriteFile(file, []byte(strconv.Itoa(labWeight*usual)), 0o644); err != nil {
+			return fmt.Errorf("weight of the pods: %w", err)
 		}
 	}
 	return nil
@@ -60,7 +92,7 @@ func removeCgroups(ctx context.Context, group string) error {
 	if err != nil {
 		return fmt.Errorf("remove cgroup %s: %w", group, errors.Join(err, last))
 	}
-	for _, dir := range cgroups("/lab") {
+	for _, dir := range cgroups(allLabs) {
 		_ = os.Remove(dir) // only when no other lab is in it
 	}
 	return nil
