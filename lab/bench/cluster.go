@@ -142,13 +142,12 @@ func (c *clients) deleteService(ctx context.Context, namespace, name string) err
 	return c.kube.CoreV1().Services(namespace).Delete(ctx, name, metav1.DeleteOptions{})
 }
 
-// createServices makes n Services, many at a time, but for those that a lab
-// that was kept has already. The API server takes the longer for each the more
-// there are: it counts the cluster IPs in use each time.
+// createServices makes n Services, many at a time. The API server takes the
+// longer for each the more there are: it counts the cluster IPs in use each time.
 func (c *clients) createServices(ctx context.Context, namespace, class string, n int) error {
 	progress("creating %d Services in %s", n, namespace)
 	return sideBySide(ctx, creators, n, func(ctx context.Context, i int) error {
-		return ignoreExists(c.createService(ctx, namespace, serviceName(i), class))
+		return c.createService(ctx, namespace, serviceName(i), class)
 	})
 }
 

@@ -86,14 +86,18 @@ func (m *metrics) pass(took time.Duration, services int, state *desired.State, a
 	m.services.Set(float64(services))
 	m.announced.WithLabelValues(desired.ProtocolLayer2.String()).Set(float64(announced))
 	m.held.Set(float64(len(state.Layer2) - announced))
-	counts := map[[2]string]int{}
+	type kind struct {
+		protocol desired.Protocol
+		reason   desired.Reason
+	}
+	counts := map[kind]int{}
 	for i := range state.Declined {
 		d := &state.Declined[i]
-		counts[[2]string{d.Protocol.String(), d.Reason.String()}]++
+		counts[kind{d.Protocol, d.Reason}]++
 	}
 	m.declined.Reset()
-	for labels, n := range counts {
-		m.declined.WithLabelValues(labels[0], labels[1]).Set(float64(n))
+	for k, n := range counts {
+		m.declined.WithLabelValues(k.protocol.String(), k.reason.String()).Set(float64(n))
 	}
 }
 

@@ -8,8 +8,8 @@ const (
 	retryLast  = 5 * time.Second        // after many in a row
 
 	// paceShare is the part of a processor that passes cost in the long run when
-	// events never end: one over it.
-	paceShare = 30
+	// events never end: one over it. The garbage that they leave costs as much.
+	paceShare = 60
 	// paceCredit is what passes may cost at once after a rest. What makes a new
 	// Service reachable comes as several events, none of which should wait for the
 	// sake of those before it.
