@@ -34,15 +34,21 @@ func newInformer(l log.Logger) func(toolscache.ListerWatcher, runtime.Object, ti
 	shared := &outage{logger: l}
 	return func(lw toolscache.ListerWatcher, obj runtime.Object, resync time.Duration, idx toolscache.Indexers) toolscache.SharedIndexInformer {
 		p := &patient{lw: toolscache.ToListerWatcherWithContext(lw), outage: shared}
+		if paged(obj) {
+			return toolscache.NewSharedIndexInformer(toolscache.ToListWatcherWithWatchListSemantics(&toolscache.ListWatch{
+				ListWithContextFunc:  p.listPages,
+				WatchFuncWithContext: p.watch,
+			}, unstreamed{}), obj, resync, idx)
+		}
 		return toolscache.NewSharedIndexInformer(&toolscache.ListWatch{
-			ListWithContextFunc:  p.list,
+			ListWithContextFunc:  p.listOnce,
 			WatchFuncWithContext: p.watch,
 		}, obj, resync, idx)
 	}
 }
 
-// list lists until the server answers or ctx ends.
-func (p *patient) list(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+// listOnce lists until the server answers or ctx ends.
+func (p *patient) listOnce(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 	return insist(ctx, p.outage, func() (runtime.Object, error) { return p.lw.ListWithContext(ctx, o) })
 }
 

@@ -57,7 +57,7 @@ func TestPatient(t *testing.T) {
 					t.Fatal(err)
 				}
 				p := &patient{lw: answers(&asked, time.Now(), tt.errs...), outage: &outage{logger: l}}
-				if _, err := p.list(t.Context(), metav1.ListOptions{}); (err != nil) != tt.fails {
+				if _, err := p.listOnce(t.Context(), metav1.ListOptions{}); (err != nil) != tt.fails {
 					t.Errorf("list: %v", err)
 				}
 				if len(asked) != tt.asked {
@@ -91,7 +91,7 @@ func TestPatientEnds(t *testing.T) {
 			always[i] = errors.New("away")
 		}
 		p := &patient{lw: answers(&asked, time.Now(), always...), outage: &outage{logger: l}}
-		if _, err := p.list(ctx, metav1.ListOptions{}); err == nil {
+		if _, err := p.listOnce(ctx, metav1.ListOptions{}); err == nil {
 			t.Error("no error though ctx has ended")
 		}
 		if n := len(asked); n < 1700 || n > 1900 {
