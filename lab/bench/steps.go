@@ -62,7 +62,7 @@ func (b *bench) churn(ctx context.Context) error {
 		return err
 	}
 	n := max(b.o.runs, minChurns)
-	var waited, written []float64
+	var waited, created, written []float64
 	total := tally{}
 	for i := range n {
 		before, err := b.quiet(ctx)
@@ -72,7 +72,7 @@ func (b *bench) churn(ctx context.Context) error {
 		if err := b.deleteService(ctx, b.ours.namespace, serviceName(i)); err != nil {
 			return err
 		}
-		d, err := b.next(ctx, fmt.Sprintf("next-%03d", i))
+		d, answered, err := b.next(ctx, fmt.Sprintf("next-%03d", i))
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (b *bench) churn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		waited = append(waited, float64(d.Microseconds())/1000)
+		waited, created = append(waited, milliseconds(d)), append(created, milliseconds(answered))
 		step := after.minus(before)
 		written = append(written, float64(step.total()))
 		for w, k := range step {
@@ -89,20 +89,26 @@ func (b *bench) churn(ctx context.Context) error {
 	}
 	b.table.section("one Service deleted and another created at once, beside all the others")
 	b.table.add("create to its address", "ms", maxChurn, waited...)
+	b.table.add("- of that, the API server's answer to create", "ms", nothing, created...)
 	b.table.add("writes, all of Herald's", "writes", nothing, written...)
 	b.tellWrites("a step", total, n)
 	return nil
 }
 
-// next creates a Service, and returns how long until it has an address.
-func (b *bench) next(ctx context.Context, name string) (time.Duration, error) {
+// next creates a Service, and returns how long until it has an address, and how
+// long the API server took to create it.
+func (b *bench) next(ctx context.Context, name string) (assigned, created time.Duration, err error) {
 	began := time.Now()
 	if err := b.createService(ctx, b.ours.namespace, name, ""); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	created = time.Since(began)
 	at, err := b.ours.assignedAt(ctx, name)
-	return at.Sub(began), err
+	return at.Sub(began), created, err
 }
+
+// milliseconds returns a duration in milliseconds.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // compare measures how long Herald takes to assign addresses to Services that
 // all wait for one, and beside it how long a loop takes that does nothing but
