@@ -63,7 +63,8 @@ func newBook() *book {
 func (b *book) start(all []*request, now time.Time) {
 	b.began = now
 	for _, r := range slices.SortedFunc(slices.Values(all), compareAge) {
-		e := &entry{request: r, homes: map[netip.Addr]string{}, claimed: r.sharing}
+		e := newEntry(r)
+		e.claimed = r.sharing
 		b.entries[r.key] = e
 		var held []netip.Addr
 		for _, a := range r.shown {
@@ -148,7 +149,7 @@ func (b *book) observe(r *request, now time.Time) *entry {
 	}
 	if e == nil {
 		b.retry(now)
-		e = &entry{homes: map[netip.Addr]string{}}
+		e = newEntry(r)
 		b.entries[r.key] = e
 	}
 	e.request = r

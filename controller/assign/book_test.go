@@ -349,6 +349,34 @@ func TestGrace(t *testing.T) {
 	})
 }
 
+// Each address that no pool has gets a Grace of its own, whatever became of the
+// Service's other one before.
+func TestGraceOfEachFamily(t *testing.T) {
+	four, six := pool(t, "four", nil, "192.0.2.0/31"), pool(t, "six", nil, "2001:db8::/127")
+	l := newLedger(t, four, six)
+	l.put("a", dual(corev1.IPFamilyPolicyRequireDualStack))
+	l.pools(six) // the other is gone for good
+	l.pass(Grace)
+	l.written("a")
+	l.want("a", FamilyUnavailable, "2001:db8::")
+	l.pass(24 * time.Hour)
+	l.pools() // six is replaced
+	l.want("a", NoMatchingPool, "2001:db8::")
+	l.pass(Grace - time.Second)
+	l.want("a", NoMatchingPool, "2001:db8::")
+	l.pools(six)
+	l.pass(time.Hour)
+	l.want("a", FamilyUnavailable, "2001:db8::")
+	l.pools() // now for good
+	l.pass(Grace - time.Second)
+	l.want("a", NoMatchingPool, "2001:db8::")
+	l.pass(time.Second)
+	l.want("a", NoMatchingPool)
+	if next := l.b.nextWake(l.now); !next.IsZero() {
+		t.Errorf("next wake %v though every Grace is over", next)
+	}
+}
+
 func TestDualStack(t *testing.T) {
 	four, six := pool(t, "four", nil, "192.0.2.0/31"), pool(t, "six", nil, "2001:db8::/127")
 	require, prefer := dual(corev1.IPFamilyPolicyRequireDualStack), dual(corev1.IPFamilyPolicyPreferDualStack)

@@ -50,17 +50,9 @@ func (b *book) kept(e *entry, now time.Time) (kept []netip.Addr, cause string) {
 			if ipam.FamilyOf(h.Address) != f {
 				continue
 			}
-			if h.Pool == "" {
-				if e.orphaned.IsZero() {
-					e.orphaned = now
-				}
-				if b.protected(e, h.Address, now) {
-					e.orphaned = now // its time begins when the protection ends
-				}
-				if !now.Before(e.orphaned.Add(Grace)) {
-					homeless = append(homeless, h.Address)
-					continue
-				}
+			if h.Pool == "" && b.graceOver(e, h.Address, now) {
+				homeless = append(homeless, h.Address)
+				continue
 			}
 			kept = append(kept, h.Address)
 			break // one of each family
@@ -70,6 +62,20 @@ func (b *book) kept(e *entry, now time.Time) (kept []netip.Addr, cause string) {
 		cause = fmt.Sprintf("no accepted pool has %s any longer", list(homeless))
 	}
 	return kept, cause
+}
+
+// graceOver notes that an address held is in no pool, and reports whether its
+// Grace is over.
+func (b *book) graceOver(e *entry, a netip.Addr, now time.Time) bool {
+	since, known := e.orphaned[a]
+	switch {
+	case !known || b.protected(e, a, now): // its time begins when the protection ends
+		since = now
+	case !now.Before(since.Add(Grace)):
+		since = time.Time{}
+	}
+	e.orphaned[a] = since
+	return since.IsZero()
 }
 
 // protected reports whether an address in no pool may come from one that

@@ -43,9 +43,9 @@ type entry struct {
 	homes map[netip.Addr]string
 	// claimed is the sharing that the addresses are held under.
 	claimed ipam.Sharing
-	// orphaned is when an address held was first seen to be in no pool; zero
-	// when there is none.
-	orphaned time.Time
+	// orphaned has since when each address held is in no pool, of those that
+	// are in none; zero when its Grace is over.
+	orphaned map[netip.Addr]time.Time
 	// leaving is true while the addresses that the status still shows, but the
 	// Service lost, are kept from others under the name of leavingOwner.
 	leaving bool
@@ -53,4 +53,21 @@ type entry struct {
 	// absence from the cache means that it is gone.
 	confirmed bool
 	contest   contest
+}
+
+// newEntry returns an entry that holds nothing.
+func newEntry(r *request) *entry {
+	return &entry{request: r, homes: map[netip.Addr]string{}, orphaned: map[netip.Addr]time.Time{}}
+}
+
+// graceEnds returns when the next Grace of an address held ends; zero when
+// none is running.
+func (e *entry) graceEnds() time.Time {
+	var first time.Time
+	for _, since := range e.orphaned {
+		if end := since.Add(Grace); !since.IsZero() && (first.IsZero() || end.Before(first)) {
+			first = end
+		}
+	}
+	return first
 }

@@ -62,24 +62,24 @@ func (b *book) keepLeaving(e *entry, sharing ipam.Sharing) {
 	}
 }
 
-// noteHomes remembers where the addresses held come from.
+// noteHomes remembers where the addresses held come from, and forgets since
+// when others were in no pool.
 func (b *book) noteHomes(e *entry) {
 	homes := make(map[netip.Addr]string, len(e.homes))
-	orphan := false
+	orphaned := make(map[netip.Addr]time.Time, len(e.orphaned))
 	for _, h := range b.alloc.Holdings(e.key) {
 		if h.Pool != "" {
 			homes[h.Address] = h.Pool
 			continue
 		}
-		orphan = true
+		if since, ok := e.orphaned[h.Address]; ok {
+			orphaned[h.Address] = since
+		}
 		if old, ok := e.homes[h.Address]; ok {
 			homes[h.Address] = old
 		}
 	}
-	e.homes = homes
-	if !orphan {
-		e.orphaned = time.Time{}
-	}
+	e.homes, e.orphaned = homes, orphaned
 }
 
 // recall repeats what a status says already where no better is known: after a
@@ -102,7 +102,7 @@ func (b *book) noteWaiting(e *entry, out outcome, now time.Time) {
 	if out.reason != Assigned && out.reason != BeingDeleted {
 		b.waiting[e.key] = e
 	}
-	if !e.orphaned.IsZero() && now.Before(e.orphaned.Add(Grace)) {
+	if !e.graceEnds().IsZero() {
 		b.orphans[e.key] = e
 	}
 }
@@ -150,9 +150,9 @@ func (b *book) likeness(e *entry) string {
 // wake does what is due by the clock: the end of a Grace, of a cooldown.
 func (b *book) wake(now time.Time) {
 	for _, e := range slices.SortedFunc(maps.Values(b.orphans), func(x, y *entry) int {
-		return cmp.Or(x.orphaned.Compare(y.orphaned), compareAge(x.request, y.request))
+		return cmp.Or(x.graceEnds().Compare(y.graceEnds()), compareAge(x.request, y.request))
 	}) {
-		if !now.Before(e.orphaned.Add(Grace)) {
+		if !now.Before(e.graceEnds()) {
 			b.settle(e, now)
 		}
 	}
@@ -169,7 +169,7 @@ func (b *book) nextWake(now time.Time) time.Time {
 		}
 	}
 	for _, e := range b.orphans {
-		sooner(e.orphaned.Add(Grace))
+		sooner(e.graceEnds())
 	}
 	if len(b.waiting) > 0 {
 		if b.rested.IsZero() || now.Before(b.rested) {
