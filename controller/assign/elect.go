@@ -26,8 +26,9 @@ const leaseName = "herald-controller"
 // A replica looks at the lease every renewPeriod, jittered to up to 2.2 times
 // that: it may see the last renewal so late, and the end of the lease as late
 // again. So it acts at most leaseDuration + 4.4 renewPeriod, which is 14.4 s,
-// after its predecessor was lost, and has the rest of 20 s to read the cluster.
-// A lease that is handed back it takes at once, because it watches it.
+// after its predecessor was lost, and later only by what its requests take. It
+// has the rest of 20 s to read the cluster. A lease that is handed back it takes
+// at once, because it watches it.
 const (
 	leaseDuration = 10 * time.Second
 	renewDeadline = 7 * time.Second
@@ -35,8 +36,10 @@ const (
 )
 
 // requestTimeout bounds a request about the lease: one that hangs must not cost
-// the lease.
-const requestTimeout = renewDeadline / 2
+// the lease. Nor may one that is answered late cost its end: others count
+// leaseDuration from when a renewal was made, but its holder acts for
+// renewPeriod + renewDeadline from the answer. A quarter is left to stop in.
+const requestTimeout = (leaseDuration - renewDeadline - renewPeriod) * 3 / 4
 
 // An elector runs a term of its assigner whenever this process holds the lease.
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -361,6 +362,59 @@ func TestElectionAfterCut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An unanswered is a lock whose link is cut as soon as a renewal is made, while
+// its answer takes as long as it may.
+type unanswered struct {
+	claim
+	next *atomic.Bool // set when this is to happen to the next renewal
+}
+
+func (u unanswered) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	err := u.claim.Update(ctx, r)
+	if err == nil && u.next.CompareAndSwap(true, false) {
+		u.link.cut()
+		<-time.After(requestTimeout - time.Millisecond)
+	}
+	return err
+}
+
+// A leader stops before others may begin even when the answer to its last
+// renewal comes late, for they count from when it was made.
+func TestElectionAfterLateAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		var seen terms
+		var wg sync.WaitGroup
+		var next atomic.Bool
+		ctx, stop := context.WithCancel(t.Context())
+		for i := range 9 { // so many that one looks as soon as the lease is over
+			e := seen.elector(&l, fmt.Sprint(i))
+			if i == 0 {
+				e.lock = unanswered{claim{&l, "0", new(int), &link{}}, &next}
+			}
+			wg.Go(func() {
+				if err := e.Start(ctx); err != nil {
+					t.Errorf("%d: %v", i, err)
+				}
+			})
+			<-time.After(3 * time.Second)
+		}
+		if got := seen.who(); !slices.Equal(got, []string{"0"}) {
+			t.Errorf("%v lead, want the first", got)
+		}
+		next.Store(true)
+		<-time.After(20 * time.Second)
+		if got := seen.who(); len(got) != 1 || got[0] == "0" {
+			t.Errorf("%v lead, want another", got)
+		}
+		stop()
+		wg.Wait()
+		if seen.both {
+			t.Error("two led at once")
+		}
+	})
 }
 
 // One that leads stops at the next look when it finds that another holds the
