@@ -166,12 +166,8 @@ func (b *book) forget(key string, now time.Time) {
 	if e == nil {
 		return
 	}
-	if b.alloc.Release(key, now) {
-		b.freed = true
-	}
-	if e.leaving {
-		b.alloc.Release(leavingOwner(key), now)
-	}
+	held, left := b.alloc.Release(key, now), b.releaseLeaving(e, now)
+	b.freed = b.freed || held || left
 	delete(b.entries, key)
 	delete(b.waiting, key)
 	delete(b.orphans, key)

@@ -251,6 +251,54 @@ func TestMoveIsSafe(t *testing.T) {
 	l.want("b", Assigned, "192.0.2.0")
 }
 
+// shared returns a ledger of two Services that share its only address.
+func shared(t *testing.T) *ledger {
+	t.Helper()
+	l := newLedger(t, pool(t, "gold", nil, "192.0.2.1/32"))
+	l.put("a", shares("k"))
+	l.written("a")
+	l.put("b", shares("k"), port(443))
+	l.written("b")
+	return l
+}
+
+// stale tells the book of an edit of a Service whose status shows an address still.
+func (l *ledger) stale(name, shown string, edits ...func(*corev1.Service)) {
+	l.t.Helper()
+	s := serviceNamed(name, edits...)
+	s.CreationTimestamp = l.specs[name].CreationTimestamp
+	s.Status.LoadBalancer.Ingress = ingress(addrs(l.t, shown))
+	l.specs[name] = s
+	l.b.observe(newRequest(s), l.now)
+}
+
+// Nobody gets an address that a status shows, however often the book looks at
+// the Service that lost it.
+func TestLeavingIsKept(t *testing.T) {
+	l := shared(t)
+	l.stale("a", "192.0.2.1") // it shares no longer
+	l.want("a", PoolExhausted)
+	for range 3 {
+		l.b.retry(l.now)
+		l.put("c", shares("k"))
+		l.want("c", PoolExhausted)
+		l.stale("a", "192.0.2.1")
+	}
+	l.written("a")
+	l.want("c", Assigned, "192.0.2.1")
+}
+
+// What a Service that is gone was still giving up helps those that wait.
+func TestLeavingOfOneThatIsGone(t *testing.T) {
+	l := shared(t)
+	l.stale("a", "192.0.2.1", shares("k"), port(443)) // b's port
+	l.want("a", PoolExhausted)
+	l.put("c", shares("k"))
+	l.want("c", PoolExhausted)
+	l.drop("a")
+	l.want("c", Assigned, "192.0.2.1")
+}
+
 func TestRetry(t *testing.T) {
 	rest := func(p *config.Pool) { p.Cooldown = time.Minute }
 	l := newLedger(t, pool(t, "gold", rest, "192.0.2.0/31"), pool(t, "labelled", func(p *config.Pool) {

@@ -46,9 +46,10 @@ type entry struct {
 	// orphaned has since when each address held is in no pool, of those that
 	// are in none; zero when its Grace is over.
 	orphaned map[netip.Addr]time.Time
-	// leaving is true while the addresses that the status still shows, but the
-	// Service lost, are kept from others under the name of leavingOwner.
-	leaving bool
+	// leaving has the addresses that the status still shows, but the Service
+	// lost, while they are kept from others under the names of leavingOwner. Each
+	// is kept under the sharing that it was lost under.
+	leaving map[netip.Addr]ipam.Sharing
 	// confirmed is true once the cache has shown the Service, so that its
 	// absence from the cache means that it is gone.
 	confirmed bool

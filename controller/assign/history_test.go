@@ -282,8 +282,8 @@ func (h *history) checkCalm() {
 				h.t.Errorf("%s: holds %v, which it does not show", k, held)
 			}
 		}
-		if e.leaving {
-			h.t.Errorf("%s: still leaving %v", k, b.alloc.Holdings(leavingOwner(k.String())))
+		if len(e.leaving) > 0 {
+			h.t.Errorf("%s: still leaving %v", k, e.leaving)
 		}
 	}
 	for k := range b.entries {

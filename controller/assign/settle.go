@@ -12,16 +12,16 @@ import (
 	"github.com/heraldlb/herald/ipam"
 )
 
-// leavingOwner is the name under which addresses are kept that a Service has
-// lost while its status still shows them. It also reads well in a message.
-func leavingOwner(key string) string { return key + " (giving it up)" }
+// leavingOwner is the name under which an address is kept that a Service has
+// lost while its status still shows it. It also reads well in a message.
+func leavingOwner(key string, a netip.Addr) string {
+	return fmt.Sprintf("%s (giving up %s)", key, a)
+}
 
 // settle decides about one Service, and notes what follows from that.
 func (b *book) settle(e *entry, now time.Time) {
 	before, sharing := b.keptFromOthers(e), e.claimed
-	if e.leaving {
-		b.alloc.Release(leavingOwner(e.key), now)
-	}
+	b.releaseLeaving(e, now)
 	out := b.decide(e, now)
 	b.keepLeaving(e, sharing)
 	b.noteHomes(e)
@@ -41,25 +41,46 @@ func (b *book) settle(e *entry, now time.Time) {
 
 // keptFromOthers returns all that nobody else can have because of an entry.
 func (b *book) keptFromOthers(e *entry) []ipam.Assignment {
-	return append(b.alloc.Holdings(e.key), b.alloc.Holdings(leavingOwner(e.key))...)
+	all := b.alloc.Holdings(e.key)
+	for a := range e.leaving {
+		all = append(all, b.alloc.Holdings(leavingOwner(e.key, a))...)
+	}
+	return all
+}
+
+// releaseLeaving releases what is kept under the names of leavingOwner, and
+// reports whether that was anything.
+func (b *book) releaseLeaving(e *entry, now time.Time) bool {
+	freed := false
+	for _, a := range slices.SortedFunc(maps.Keys(e.leaving), netip.Addr.Compare) {
+		freed = b.alloc.Release(leavingOwner(e.key, a), now) || freed
+	}
+	return freed
 }
 
 // keepLeaving keeps the addresses that the status shows, but the Service no
-// longer holds, from others until the status has been rewritten. What another
-// Service holds by right cannot be kept.
+// longer holds, from others until the status has been rewritten. What it holds
+// no longer since now is kept under this sharing, other addresses as they were.
+// What another Service holds by right cannot be kept.
 func (b *book) keepLeaving(e *entry, sharing ipam.Sharing) {
-	e.leaving = false
+	var leaving map[netip.Addr]ipam.Sharing
 	held := b.alloc.Holdings(e.key)
-	var kept []netip.Addr
 	for _, a := range e.shown {
 		if slices.ContainsFunc(held, func(h ipam.Assignment) bool { return h.Address == a }) {
 			continue
 		}
-		if err := b.alloc.ClaimExisting(leavingOwner(e.key), append(slices.Clone(kept), a), sharing); err == nil {
-			kept = append(kept, a)
-			e.leaving = true
+		terms, before := e.leaving[a]
+		if !before {
+			terms = sharing
+		}
+		if err := b.alloc.ClaimExisting(leavingOwner(e.key, a), []netip.Addr{a}, terms); err == nil {
+			if leaving == nil {
+				leaving = map[netip.Addr]ipam.Sharing{}
+			}
+			leaving[a] = terms
 		}
 	}
+	e.leaving = leaving
 }
 
 // noteHomes remembers where the addresses held come from, and forgets since
@@ -136,7 +157,7 @@ func (b *book) retry(now time.Time) {
 // of Services that hold nothing and ask for no more than any address of the
 // same pools. It is empty for all others.
 func (b *book) likeness(e *entry) string {
-	if e.outcome.reason != PoolExhausted || len(e.addresses) > 0 || e.sharing.Key != "" || e.leaving ||
+	if e.outcome.reason != PoolExhausted || len(e.addresses) > 0 || e.sharing.Key != "" || len(e.leaving) > 0 ||
 		b.alloc.Holdings(e.key) != nil {
 		return ""
 	}
