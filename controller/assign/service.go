@@ -113,12 +113,16 @@ func (a *assigner) disown(ctx context.Context, t *term, s *corev1.Service) (reco
 	if outdated {
 		return reconcile.Result{}, nil // the cache will tell when it has caught up
 	}
-	if c := planRelease(s); c != nil {
+	c := planRelease(s)
+	if c != nil {
 		if result, err := a.write(ctx, t, s, c, outcome{}); err != nil || result.RequeueAfter > 0 {
 			return result, err
 		}
-		a.forget(t, key)
-	} else if had := a.forget(t, key); len(had) > 0 { // the API server has cleaned it
+	}
+	// The API server itself takes the addresses off a Service whose type changes,
+	// and leaves the condition, so that no write tells of them.
+	told := c != nil && c.reason != ""
+	if had := a.forget(t, key); len(had) > 0 && !told {
 		a.logReleased(key, had)
 		a.events.tell(s, kube.Event{
 			Type: corev1.EventTypeNormal, Reason: eventReleased, Action: "Assign", Note: releasedNote(had),

@@ -112,7 +112,8 @@ func TestServiceLife(t *testing.T) {
 	}
 }
 
-// The API server itself cleans the status of a Service whose type changes.
+// The API server itself takes the addresses off a Service whose type changes,
+// but not its conditions; that they are released is told all the same.
 func TestReleaseOfCleanStatus(t *testing.T) {
 	c := newCluster(t, poolObject("gold", "192.0.2.0/32"))
 	s := serviceNamed("a")
@@ -120,11 +121,12 @@ func TestReleaseOfCleanStatus(t *testing.T) {
 	c.settle()
 	c.want("b", " False PoolExhausted")
 	c.update(s, func() { s.Spec.Type = corev1.ServiceTypeNodePort })
-	s.Status = corev1.ServiceStatus{}
+	s.Status.LoadBalancer = corev1.LoadBalancerStatus{}
 	if err := c.api.Status().Update(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	c.settle()
+	c.want("a", "")
 	c.want("b", "192.0.2.0 True Assigned")
 	if want := "a AddressReleased: 192.0.2.0 released: the Service is no longer one that Herald handles"; !slices.Contains(c.events, want) {
 		t.Errorf("events %q, want %q", c.events, want)
