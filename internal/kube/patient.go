@@ -113,6 +113,9 @@ func (o *outage) end() {
 // passing reports whether an error says that the server is away, starting, or
 // lacks a permission or a kind that may yet be installed.
 func passing(err error) bool {
+	if apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
+		return false // it may never be reached again: the reflector must ask for any
+	}
 	switch apierrors.ReasonForError(err) {
 	case metav1.StatusReasonUnknown: // not an answer of the server at all
 		return true

@@ -33,6 +33,8 @@ func answers(asked *[]time.Duration, began time.Time, errs ...error) *toolscache
 func TestPatient(t *testing.T) {
 	refused := errors.New("connection refused")
 	services := corev1.Resource("services")
+	ahead := apierrors.NewTimeoutError("too large resource version", 1)
+	ahead.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
 	tests := []struct {
 		name  string
 		errs  []error
@@ -46,6 +48,8 @@ func TestPatient(t *testing.T) {
 		{name: "no such kind yet", errs: []error{apierrors.NewNotFound(services, "")}, asked: 2, logs: 2},
 		{name: "starting", errs: []error{apierrors.NewServiceUnavailable("not yet"), apierrors.NewInternalError(refused)}, asked: 3, logs: 2},
 		{name: "too old a version", errs: []error{apierrors.NewResourceExpired("old")}, asked: 1, fails: true},
+		{name: "too new a version", errs: []error{ahead}, asked: 1, fails: true},
+		{name: "too slow", errs: []error{apierrors.NewTimeoutError("slow", 1)}, asked: 2, logs: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
