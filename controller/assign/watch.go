@@ -38,13 +38,19 @@ func addServices(mgr manager.Manager, a *assigner) error {
 		return err
 	}
 	return c.Watch(source.Kind(mgr.GetCache(), &corev1.Service{},
-		&handler.TypedEnqueueRequestForObject[*corev1.Service]{}, predicate.TypedFuncs[*corev1.Service]{
-			CreateFunc: func(e event.TypedCreateEvent[*corev1.Service]) bool { return concerns(e.Object) },
-			DeleteFunc: func(e event.TypedDeleteEvent[*corev1.Service]) bool { return concerns(e.Object) },
-			UpdateFunc: func(e event.TypedUpdateEvent[*corev1.Service]) bool {
-				return (concerns(e.ObjectOld) || concerns(e.ObjectNew)) && e.ObjectOld.ResourceVersion != e.ObjectNew.ResourceVersion
-			},
-		}))
+		&handler.TypedEnqueueRequestForObject[*corev1.Service]{}, newsOfServices()))
+}
+
+// newsOfServices lets news of Services through that concern us. Every deletion
+// does: after a watch was interrupted, the Service that it shows may be one of
+// long before, and it may have become ours since.
+func newsOfServices() predicate.TypedFuncs[*corev1.Service] {
+	return predicate.TypedFuncs[*corev1.Service]{
+		CreateFunc: func(e event.TypedCreateEvent[*corev1.Service]) bool { return concerns(e.Object) },
+		UpdateFunc: func(e event.TypedUpdateEvent[*corev1.Service]) bool {
+			return (concerns(e.ObjectOld) || concerns(e.ObjectNew)) && e.ObjectOld.ResourceVersion != e.ObjectNew.ResourceVersion
+		},
+	}
 }
 
 // enqueuer returns a function that adds to the queue that comes by queueC once
