@@ -1,6 +1,7 @@
 package assign
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -373,6 +374,41 @@ func TestNothingOutsideOfATerm(t *testing.T) {
 	c.do(task{kind: v1beta1.KindIPAddressPool, name: "gold"})
 	if c.writes != before || len(c.queue) > 0 {
 		t.Errorf("%d writes, queue %v", c.writes-before, c.queue)
+	}
+}
+
+// A delayed reader calls then after each list of pools.
+type delayed struct {
+	client.Client
+	then func()
+}
+
+func (d delayed) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	err := d.Client.List(ctx, list, opts...)
+	if _, ok := list.(*v1beta1.IPAddressPoolList); ok {
+		d.then()
+	}
+	return err
+}
+
+// What was read before a term began is not put in force in it.
+func TestConfigurationOfBefore(t *testing.T) {
+	c := newCluster(t, poolObject("gold", "192.0.2.0/31"))
+	c.settle()
+	c.a.setTerm(nil)
+	cached := c.a.client
+	c.a.client = delayed{cached, func() {
+		c.a.client = cached
+		c.create(poolObject("iron", "198.51.100.0/31"))
+		next, _, err := c.a.newTerm(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.a.setTerm(next)
+	}}
+	c.do(task{})
+	if got := len(c.a.term.pools); got != 2 {
+		t.Errorf("%d pools in force, want 2", got)
 	}
 }
 

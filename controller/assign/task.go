@@ -39,19 +39,22 @@ func (a *assigner) reconcileTask(ctx context.Context, k task) (reconcile.Result,
 
 // reconcileConfig puts what Herald's objects say in force.
 func (a *assigner) reconcileConfig(ctx context.Context) error {
+	t := a.enter() // first, so that what is read is not older than the term
+	if t != nil {
+		defer t.busy.Done()
+		bound, cancel := t.bind(ctx)
+		defer cancel()
+		ctx = bound
+	}
 	objects, err := kube.Collect(ctx, a.client, a.namespace)
 	if err != nil {
 		return err
 	}
 	cfg, verdicts := config.Parse(objects)
 	a.metrics.judged(verdicts)
-	t := a.enter()
 	if t == nil {
 		return nil // enqueued again when a term begins
 	}
-	defer t.busy.Done()
-	ctx, cancel := t.bind(ctx)
-	defer cancel()
 	defer t.poke()
 	if err := t.configure(cfg, verdicts, a.now()); err != nil {
 		return err
