@@ -147,6 +147,10 @@ func (b *book) observe(r *request, now time.Time) *entry {
 	case e != nil && b.outdated(e, r.uid, r.version):
 		return e
 	}
+	if e != nil && e.uid != r.uid { // it is gone, and another has its name
+		b.forget(r.key, now)
+		e = nil
+	}
 	if e == nil {
 		b.retry(now)
 		e = newEntry(r)

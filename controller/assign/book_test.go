@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/heraldlb/herald/config"
 	"github.com/heraldlb/herald/internal/iprange"
@@ -530,6 +531,21 @@ func TestObserveIgnoresWhatIsOlder(t *testing.T) {
 	l.want("a", Assigned, "192.0.2.2")
 	l.put("a", version("11"), asksAddress("192.0.2.1"))
 	l.want("a", Assigned, "192.0.2.1")
+}
+
+// A Service that is created under the name of one that is gone has nothing of it.
+func TestCreatedAgain(t *testing.T) {
+	uid := func(id types.UID) func(*corev1.Service) {
+		return func(s *corev1.Service) { s.UID = id }
+	}
+	l := newLedger(t, pool(t, "vip", func(p *config.Pool) { p.AutoAssign = false }, "192.0.2.1/32"), pool(t, "gold", nil, "198.51.100.0/24"))
+	l.put("a", asksPool("vip"), uid("1"))
+	l.written("a")
+	l.put("b", asksPool("vip"), uid("2"))
+	l.b.observe(newRequest(serviceNamed("a", uid("3"))), l.now)
+	l.b.retry(l.now)
+	l.want("a", Assigned, "198.51.100.0")
+	l.want("b", Assigned, "192.0.2.1")
 }
 
 func TestNoTimerWithoutNeed(t *testing.T) {
