@@ -82,7 +82,10 @@ func options[K comparable](workers int) controller.TypedOptions[K] {
 	return controller.TypedOptions[K]{
 		MaxConcurrentReconciles: workers,
 		NeedLeaderElection:      &no, // outside of a term they do nothing
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[K](firstBackoff, lastBackoff),
+		// A book that is half written must not go on. The next process begins with
+		// one that is made from the statuses.
+		RecoverPanic: &no,
+		RateLimiter:  workqueue.NewTypedItemExponentialFailureRateLimiter[K](firstBackoff, lastBackoff),
 	}
 }
 
