@@ -150,19 +150,18 @@ func (e *elector) compete(ctx context.Context) error {
 	le.Run(holding)
 	letGo()
 	listening.Wait()
-	if !c.wait() {
-		return nil
-	}
-	if ctx.Err() == nil {
+	led := c.wait()
+	switch {
+	case ctx.Err() != nil: // a request may have got the lease that was not answered
+		e.handBack(context.WithoutCancel(ctx))
+	case led:
 		e.tell("lease lost")
-		return nil
 	}
-	e.handBack(context.WithoutCancel(ctx))
 	return nil
 }
 
 // handBack gives the lease up, so that another need not wait for its end. It
-// does nothing when another has it already, and is content with a few tries.
+// does nothing when it is not ours, and is content with a few tries.
 func (e *elector) handBack(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

@@ -478,6 +478,40 @@ func TestElectionDeleted(t *testing.T) {
 	})
 }
 
+// An ending is a lock whose updates are made, but not answered, for the process
+// ends meanwhile.
+type ending struct {
+	claim
+	end func()
+}
+
+func (e ending) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	return e.Update(ctx, r)
+}
+
+func (e ending) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	_ = e.claim.Update(ctx, r)
+	e.end()
+	return errInjected
+}
+
+// A lease is handed back also when it was got so late that nobody noticed.
+func TestElectionEndsUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		var seen terms
+		ctx, stop := context.WithCancel(t.Context())
+		e := seen.elector(&l, "pod")
+		e.lock = ending{claim{&l, "pod", new(int), nil}, stop}
+		if err := e.Start(ctx); err != nil {
+			t.Error(err)
+		}
+		if l.record == nil || l.record.HolderIdentity != "" {
+			t.Errorf("lease %+v, want one that nobody holds", l.record)
+		}
+	})
+}
+
 // A process that is started again under its old name takes the lease back.
 func TestElectionAfterCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
