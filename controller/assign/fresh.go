@@ -14,20 +14,24 @@ import (
 	"github.com/heraldlb/herald/internal/pause"
 )
 
-// cacheLook is the time between two looks at whether the cache has caught up.
-const cacheLook = 50 * time.Millisecond
+// The time between two looks at whether the cache has caught up grows from
+// firstLook to lastLook, because each reads all that Herald is told by.
+const (
+	firstLook = 50 * time.Millisecond
+	lastLook  = time.Second
+)
 
 // awaitCache waits until the cache has all namespaces and objects of the
 // configuration as the API server has them. A replica that stood by may have
 // been cut off: what it would decide by then is what was true minutes ago, and
 // pools that it has not heard of would seem to be gone.
 func (a *assigner) awaitCache(ctx context.Context) error {
-	for {
+	for wait := firstLook; ; wait = min(2*wait, lastLook) {
 		behind, err := a.behind(ctx)
 		if err != nil || behind == "" {
 			return err
 		}
-		if !pause.For(ctx, cacheLook) {
+		if !pause.For(ctx, wait) {
 			return fmt.Errorf("wait for the cache: it lacks %s: %w", behind, ctx.Err())
 		}
 	}

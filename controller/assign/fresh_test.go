@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/heraldlb/herald/api/v1beta1"
 	"github.com/heraldlb/herald/internal/kube"
@@ -49,6 +50,32 @@ func TestCacheReplaysAtStart(t *testing.T) {
 	if book.entries["default/b"] != nil {
 		t.Error("a Service that was gone has come back")
 	}
+}
+
+// Waiting for a cache that does not catch up costs the API server little.
+func TestAwaitCacheLooksRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		cached := fake.NewClientBuilder().WithScheme(kube.Scheme()).WithRESTMapper(kube.Mapper()).Build()
+		live := interceptor.NewClient(fake.NewClientBuilder().WithScheme(kube.Scheme()).WithRESTMapper(kube.Mapper()).
+			WithObjects(poolObject("gold", "192.0.2.0/24")).Build(), interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+				if _, ok := l.(*corev1.NamespaceList); ok {
+					looks++
+				}
+				return c.List(ctx, l, opts...)
+			},
+		})
+		a := &assigner{client: cached, live: live, namespace: v1beta1.Namespace}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := a.awaitCache(ctx); err == nil {
+			t.Error("a pool that the cache lacks was not waited for")
+		}
+		if looks < 60 || looks > 66 {
+			t.Errorf("%d looks in a minute, want about one a second", looks)
+		}
+	})
 }
 
 // A term waits for a cache that is behind in what the configuration says.
