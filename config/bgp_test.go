@@ -60,7 +60,7 @@ func TestPeerVerdicts(t *testing.T) {
 			`InvalidValue: spec.ebgpMultiHop true: needs peerAddress: an unnumbered session is one hop`),
 		one("unknown profile", to+`bfdProfile: fast`, `UnknownReference: spec.bfdProfile "fast": no such BFDProfile`),
 		one("missing secret", to+`passwordSecret: tor`,
-			`MissingSecret: spec.passwordSecret "tor": no Secret of that name with a key "password" in namespace herald-system`),
+			`MissingSecret: spec.passwordSecret "tor": no Secret of that name with a key "password" in Herald's namespace`),
 	}
 	secret := one("password too long", to+`passwordSecret: tor`,
 		`InvalidValue: spec.passwordSecret "tor": the password has 81 bytes, and TCP MD5 takes at most 80`)

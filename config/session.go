@@ -39,7 +39,7 @@ func (f *findings) password(secret string, passwords map[string]string, peer *Pe
 	peer.Password = passwords[secret]
 	switch n := len(peer.Password); {
 	case n == 0:
-		f.reject(MissingSecret, field, secret, "no Secret of that name with a key \"password\" in namespace %s", v1beta1.Namespace)
+		f.reject(MissingSecret, field, secret, "no Secret of that name with a key \"password\" in Herald's namespace")
 	case n > maxPassword:
 		f.reject(InvalidValue, field, secret, "the password has %d bytes, and TCP MD5 takes at most %d", n, maxPassword)
 	}
