@@ -59,7 +59,7 @@ func (s *Settings) Flags(name string, stderr io.Writer) *flag.FlagSet {
 	f.StringVar(&s.LogFormat, "log-format", "logfmt", "logfmt or json")
 	f.StringVar(&s.MetricsAddress, "metrics-bind-address", s.MetricsAddress, "where to serve /metrics; 0 for nowhere")
 	f.BoolVar(&s.SecureMetrics, "metrics-secure", false,
-		"serve metrics by HTTPS, to clients that the API server knows and allows to get /metrics")
+		"serve metrics by HTTPS, to clients that the API server knows and allows to get /metrics; needs the role system:auth-delegator")
 	f.StringVar(&s.HealthAddress, "health-bind-address", s.HealthAddress,
 		"where to serve /livez and /readyz; 0 for nowhere")
 	f.BoolVar(&s.Version, "version", false, "print the version and exit")
