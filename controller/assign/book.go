@@ -18,6 +18,8 @@ import (
 //
 // Invariant: an address in some Service's status, as far as the book was told,
 // is claimed in alloc, so nobody else gets it before the status is rewritten.
+// Where two statuses show one address that may not be shared, it is claimed by
+// only one of the two.
 type book struct {
 	alloc *ipam.Allocator
 	// pools are those of the configuration, in the order in which they are
@@ -138,7 +140,8 @@ func (b *book) setNamespace(name string, l config.Labels) {
 
 // observe tells what a Service asks for and shows now. What is older than what
 // is known already is ignored, because caches lag behind. Who waits already
-// comes first where something has become free.
+// comes first where something has become free. Another Service of the same name
+// begins with nothing.
 func (b *book) observe(r *request, now time.Time) *entry {
 	e := b.entries[r.key]
 	switch {

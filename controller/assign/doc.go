@@ -2,8 +2,8 @@
 // reads the cluster, asks ipam, and writes the outcome to Service.status.
 //
 // It promises that an address in a status stays where it is unless its owner
-// asks for another that can be had, or no pool has it any longer for Grace;
-// that every address already in a status is claimed before the first new one
+// asks for another that can be had, or breaks the sharing rules, or no pool has
+// it any longer for Grace; that every address already in a status is claimed before the first new one
 // is given out; that nobody gets an address which another status still shows;
 // that a Service's status is written only when it changes; and that a Service
 // that cannot be served says why, in a condition and in one event, and is
@@ -17,5 +17,5 @@
 // It also writes what config.Parse makes of Herald's objects to their status,
 // and creates the Secret of the speakers' gossip key. It never changes a spec,
 // an annotation or a finalizer, and writes the status of a Service that is not
-// its own only to take its mark off.
+// its own only when that bears its mark: it takes the addresses off with it.
 package assign
