@@ -40,6 +40,7 @@ type gate struct {
 	// opening is held from before the library may become established until it has
 	// sent its routes. A path that is added in between may be lost.
 	opening *hold
+	flight  *flight
 
 	ended  sync.Once
 	reason string
@@ -78,6 +79,7 @@ func (g *gate) run(open []byte) string {
 	g.forget()
 	wg.Wait()
 	_ = g.library.Close()
+	g.flight.begin(false, false)
 	g.opening.release()
 	return g.reason
 }
@@ -125,6 +127,7 @@ func (g *gate) speak() string {
 			return "GoBGP: " + cause(err)
 		}
 		if kind == typeUpdate {
+			g.flight.land(b)
 			g.opening.release()
 			if !g.offer.restart && endOfRIB(b) {
 				continue

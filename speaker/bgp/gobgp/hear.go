@@ -145,13 +145,15 @@ func (g *gate) agree(o open) bgp.Established {
 // establish tells the library that the session is up.
 func (g *gate) establish() error {
 	g.opening.take()
+	agreed := g.agreed.Load()
+	g.flight.begin(agreed.IPv4, agreed.IPv6)
 	g.told = time.Now()
 	if err := g.toLibrary(message(typeKeepalive)); err != nil {
 		return err
 	}
 	_ = g.router.SetReadDeadline(time.Time{})
 	g.state = bgp.EstablishedState
-	g.report(bgp.EstablishedState, *g.agreed.Load())
+	g.report(bgp.EstablishedState, *agreed)
 	return nil
 }
 
@@ -182,7 +184,10 @@ func (g *gate) toLibrary(b []byte) error {
 // takeRefresh takes in a ROUTE-REFRESH (RFC 2918). Requests of one family that
 // come faster than once a second are one.
 func (g *gate) takeRefresh(b []byte) error {
-	if len(b) == 4 && b[0] == 0 && b[2] == 0 && b[3] == safiUnicast && (b[1] == afiIPv4 || b[1] == afiIPv6) {
+	agreed := g.agreed.Load()
+	// The library does not answer for a family that was not agreed upon.
+	ours := len(b) == 4 && (b[1] == afiIPv4 && agreed.IPv4 || b[1] == afiIPv6 && agreed.IPv6)
+	if ours && b[0] == 0 && b[2] == 0 && b[3] == safiUnicast {
 		g.again[b[1]] = true
 	}
 	return g.alive()

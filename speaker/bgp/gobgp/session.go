@@ -44,7 +44,7 @@ func (Router) Open(n bgp.Neighbor, paths []bgp.Path, notify func(bgp.Event)) (bg
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &session{n: n, l: l, notify: notify, cancel: cancel, done: make(chan struct{}), calm: make(chan struct{}, 1), restarted: true}
+	s := &session{n: n, l: l, notify: notify, cancel: cancel, done: make(chan struct{}), calm: make(chan struct{}, 1), flight: newFlight(), restarted: true}
 	go s.run(ctx)
 	return s, nil
 }
@@ -60,6 +60,8 @@ type session struct {
 	// calm has an element while the library's routes must not change, or do
 	// change.
 	calm chan struct{}
+	// flight has the prefixes that have changed and are not sent yet.
+	flight *flight
 
 	mu   sync.Mutex
 	gate *gate // of the connection; nil when there is none
@@ -77,6 +79,11 @@ func (s *session) Announce(paths []bgp.Path) error {
 	}
 	s.calm <- struct{}{}
 	defer func() { <-s.calm }()
+	prefixes := make([]netip.Prefix, 0, len(paths))
+	for _, p := range paths {
+		prefixes = append(prefixes, p.Prefix)
+	}
+	s.board(prefixes)
 	return s.l.announce(paths)
 }
 
@@ -87,7 +94,15 @@ func (s *session) Withdraw(prefixes []netip.Prefix) error {
 	}
 	s.calm <- struct{}{}
 	defer func() { <-s.calm }()
+	s.board(prefixes)
 	return s.l.withdraw(prefixes)
+}
+
+// board waits until earlier changes of prefixes have been sent.
+func (s *session) board(prefixes []netip.Prefix) {
+	ctx, cancel := context.WithTimeout(context.Background(), libraryWithin)
+	defer cancel()
+	s.flight.board(ctx, prefixes)
 }
 
 // Reset drops the connection. See bgp.Session.
@@ -177,7 +192,7 @@ func (s *session) attend(ctx context.Context, router net.Conn) string {
 			noHold: s.n.HoldTime == 0, extendedNextHop: s.n.ExtendedNextHop,
 			restart: s.n.GracefulRestart, restarted: s.restarted,
 		},
-		opening: &hold{lock: s.calm}, report: s.reached, forget: func() { _ = s.l.disarm() },
+		opening: &hold{lock: s.calm}, flight: s.flight, report: s.reached, forget: func() { _ = s.l.disarm() },
 	}
 	s.setCurrent(g)
 	if ctx.Err() != nil {
