@@ -37,8 +37,9 @@ type gate struct {
 	report func(bgp.State, bgp.Established)
 	// forget has the library end its side.
 	forget func()
-	// opening is held from before the library may become established until it has
-	// sent its routes. A path that is added in between may be lost.
+	// opening is held from before the library may become established, or has to
+	// send its routes again, until it has sent them. A path that is added in between
+	// may be lost, or be sent before what it replaces.
 	opening *hold
 	flight  *flight
 
@@ -128,8 +129,10 @@ func (g *gate) speak() string {
 		}
 		if kind == typeUpdate {
 			g.flight.land(b)
-			g.opening.release()
-			if !g.offer.restart && endOfRIB(b) {
+		}
+		if kind == typeUpdate && endOfRIB(b) {
+			g.opening.marker()
+			if !g.offer.restart {
 				continue
 			}
 		}

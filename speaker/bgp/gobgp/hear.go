@@ -144,8 +144,8 @@ func (g *gate) agree(o open) bgp.Established {
 
 // establish tells the library that the session is up.
 func (g *gate) establish() error {
-	g.opening.take()
 	agreed := g.agreed.Load()
+	g.opening.take(families(*agreed))
 	g.flight.begin(agreed.IPv4, agreed.IPv6)
 	g.told = time.Now()
 	if err := g.toLibrary(message(typeKeepalive)); err != nil {
@@ -155,6 +155,14 @@ func (g *gate) establish() error {
 	g.state = bgp.EstablishedState
 	g.report(bgp.EstablishedState, *agreed)
 	return nil
+}
+
+// families returns how many were agreed upon.
+func families(e bgp.Established) int {
+	if e.IPv4 && e.IPv6 {
+		return 2
+	}
+	return 1
 }
 
 // alive tells the library now and then that the router lives.
@@ -196,6 +204,6 @@ func (g *gate) takeRefresh(b []byte) error {
 // refresh has the library send its routes of a family again.
 func (g *gate) refresh(afi byte) error {
 	g.again[afi], g.refreshed[afi] = false, time.Now()
-	g.opening.take() // until it has sent the first of them
+	g.opening.take(1)
 	return g.toLibrary(message(typeRefresh, 0, afi, 0, safiUnicast))
 }

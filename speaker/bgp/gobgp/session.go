@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/heraldlb/herald/internal/pause"
@@ -231,27 +230,4 @@ func (s *session) tell(e bgp.Event) {
 	e.At = time.Now()
 	s.last = e
 	s.notify(e)
-}
-
-// A hold keeps the library's routes from changing.
-type hold struct {
-	lock chan struct{}
-	has  atomic.Bool
-}
-
-// take waits for others that hold the routes, or change them. The hold ends after
-// a while by itself: it must not depend on a neighbor.
-func (h *hold) take() {
-	h.lock <- struct{}{}
-	starting.RLock() // the library looks through its routes meanwhile
-	h.has.Store(true)
-	time.AfterFunc(libraryWithin, h.release)
-}
-
-// release ends the hold, if there is one.
-func (h *hold) release() {
-	if h.has.Swap(false) {
-		starting.RUnlock()
-		<-h.lock
-	}
 }
