@@ -131,7 +131,7 @@ func (g *gate) agree(o open) bgp.Established {
 		IPv4: o.ipv4, IPv6: o.ipv6,
 	}
 	if a, ok := g.router.LocalAddr().(*net.TCPAddr); ok {
-		e.Local = a.AddrPort().Addr().Unmap()
+		e.Local = a.AddrPort().Addr().Unmap().WithZone(g.n.Address.Zone())
 	}
 	if theirs := time.Duration(o.hold) * time.Second; theirs < e.HoldTime {
 		e.HoldTime, e.KeepaliveTime = theirs, (theirs / 3).Truncate(time.Second)
