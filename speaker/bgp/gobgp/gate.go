@@ -14,8 +14,11 @@ const (
 	// openWithin is for how long a router may keep silent after it took the
 	// connection.
 	openWithin = 20 * time.Second
-	// calm is how often the library is told at most that the router is alive.
-	calm = time.Second
+	// aliveEvery is how often the library is told at most that the router is alive:
+	// its hold timer runs short by that at most.
+	aliveEvery = 100 * time.Millisecond
+	// refreshEvery is how often a router gets all routes of a family again at most.
+	refreshEvery = time.Second
 	// patience is for how long a router may take nothing when there is no hold
 	// time.
 	patience = 90 * time.Second

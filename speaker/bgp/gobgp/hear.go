@@ -169,13 +169,13 @@ func families(e bgp.Established) int {
 func (g *gate) alive() error {
 	now := time.Now()
 	for afi := range g.again {
-		if g.again[afi] && now.Sub(g.refreshed[afi]) >= calm {
+		if g.again[afi] && now.Sub(g.refreshed[afi]) >= refreshEvery {
 			if err := g.refresh(byte(afi)); err != nil {
 				return err
 			}
 		}
 	}
-	if now.Sub(g.told) < calm {
+	if now.Sub(g.told) < aliveEvery {
 		return nil
 	}
 	g.told = now
