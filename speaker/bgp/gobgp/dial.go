@@ -130,6 +130,9 @@ func sign(fd int, peer netip.Addr, password string) error {
 // connect connects to the embedded server as its neighbor, and returns what it
 // says and the body of its OPEN, which it sends first.
 func (l *library) connect(ctx context.Context) (net.Conn, *reader, []byte, error) {
+	if err := l.arm(); err != nil { // unless that was done, as it should have been
+		return nil, nil, nil, err
+	}
 	for deadline := time.Now().Add(libraryWithin); ; {
 		c, err := l.dial(ctx)
 		if err == nil {

@@ -42,10 +42,18 @@ func (Router) Open(n bgp.Neighbor, paths []bgp.Path, notify func(bgp.Event)) (bg
 	if err != nil {
 		return nil, err
 	}
+	return begin(n, l, notify), nil
+}
+
+// begin starts a session with a library of its own.
+func begin(n bgp.Neighbor, l *library, notify func(bgp.Event)) *session {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &session{n: n, l: l, notify: notify, cancel: cancel, done: make(chan struct{}), calm: make(chan struct{}, 1), flight: newFlight(), restarted: true}
+	s := &session{
+		n: n, l: l, notify: notify, cancel: cancel, done: make(chan struct{}),
+		calm: make(chan struct{}, 1), flight: newFlight(), restarted: true,
+	}
 	go s.run(ctx)
-	return s, nil
+	return s
 }
 
 // A session is one with a router.
@@ -183,6 +191,7 @@ func (s *session) attend(ctx context.Context, router net.Conn) string {
 	c, said, open, err := s.l.connect(ctx)
 	if err != nil {
 		_ = router.Close()
+		_ = s.l.disarm() // whatever state it is in
 		return err.Error()
 	}
 	g := &gate{
