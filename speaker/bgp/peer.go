@@ -132,7 +132,11 @@ func (p *peer) trouble() string {
 	case p.unsent.six > 0:
 		return p.unreachable("IPv6", p.unsent.six)
 	case p.sent.four > 0 && !p.established.IPv4:
-		return fmt.Sprintf("%d IPv4 prefixes not sent: the router has not agreed to IPv4 unicast", p.sent.four)
+		with := ""
+		if p.neighbor.ExtendedNextHop {
+			with = " with IPv6 next hops (RFC 8950)"
+		}
+		return fmt.Sprintf("%d IPv4 prefixes not sent: the router has not agreed to IPv4 unicast%s", p.sent.four, with)
 	case p.sent.six > 0 && !p.established.IPv6:
 		return fmt.Sprintf("%d IPv6 prefixes not sent: the router has not agreed to IPv6 unicast", p.sent.six)
 	}

@@ -64,7 +64,8 @@ type Neighbor struct {
 	MultiHop, TTLSecurity                bool
 	VRF                                  string
 	GracefulRestart                      bool
-	// ExtendedNextHop is set when IPv4 prefixes have IPv6 next hops (RFC 8950).
+	// ExtendedNextHop is set when IPv4 prefixes have IPv6 next hops (RFC 8950). Then
+	// IPv4 is agreed upon only with a neighbor that takes them.
 	ExtendedNextHop bool
 }
 

@@ -93,8 +93,8 @@ func (g *gate) takeOpen(b []byte) error {
 	if err := g.rightASN(o.asn); err != nil {
 		return err
 	}
-	if !o.ipv4 && !o.ipv6 {
-		return &fault{code: 2, subcode: 7, words: "the router has neither IPv4 nor IPv6 unicast"}
+	if err := g.commonFamilies(&o); err != nil {
+		return err
 	}
 	agreed := g.agree(o)
 	g.agreed.Store(&agreed)
@@ -104,6 +104,24 @@ func (g *gate) takeOpen(b []byte) error {
 	told.hold = uint16(agreed.HoldTime / time.Second)
 	told.refresh, told.restart = true, true
 	return g.toLibrary(told.marshal())
+}
+
+// commonFamilies leaves those families in a router's OPEN that this node can send:
+// over an unnumbered session all next hops are IPv6, which the router must be able
+// to take for IPv4 prefixes (RFC 8950 section 4).
+func (g *gate) commonFamilies(o *open) error {
+	if !o.ipv4 && !o.ipv6 {
+		return &fault{code: 2, subcode: 7, words: "the router has neither IPv4 nor IPv6 unicast"}
+	}
+	if !g.offer.extendedNextHop || o.extendedNextHop {
+		return nil
+	}
+	o.ipv4 = false
+	if !o.ipv6 {
+		wants := append([]byte{capExtendedNextHop, byte(len(extendedNextHop))}, extendedNextHop...)
+		return &fault{code: 2, subcode: 7, data: wants, words: "the router has IPv4 unicast alone, and takes no IPv6 next hops for it (RFC 8950)"}
+	}
+	return nil
 }
 
 // rightASN judges the router's ASN.

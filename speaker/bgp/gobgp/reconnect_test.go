@@ -71,11 +71,11 @@ func TestRearm(t *testing.T) {
 	l := newLink(t)
 	newDecent(t, l)
 	n := l.neighbor()
-	library, err := newLibrary(n, nil)
+	lib, err := newLibrary(n, nil)
 	must(t, err)
-	must(t, library.disarm())
+	must(t, lib.disarm())
 	e := &events{}
-	s := begin(n, library, e.notify)
+	s := begin(n, lib, e.notify)
 	defer func() { must(t, s.Close(bgp.Cease)) }()
 	wait(t, "established", func() bool { return e.last().State == bgp.EstablishedState })
 }
