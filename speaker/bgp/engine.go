@@ -190,7 +190,8 @@ func (e *engine) converge(ctx context.Context, changed map[string][]wish) error 
 func (e *engine) arm(now time.Time) {
 	var next time.Time
 	for _, p := range e.peers {
-		for _, at := range p.wakes() {
+		p.lack(now)
+		for _, at := range p.wakes(now) {
 			// What is past was looked at just now.
 			if at.After(now) && (next.IsZero() || at.Before(next)) {
 				next = at
