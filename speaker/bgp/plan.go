@@ -182,7 +182,8 @@ func survives(old, next Neighbor, agreed Established) bool {
 // bfdSession returns the BFD session that watches a peer, if it wants one. As in
 // FRR it is a multihop one with ebgpMultiHop, and with a router of the same ASN
 // that is on no network of ours; else the router is one hop away, and packets of
-// others must not be able to pass for its own (RFC 5881 section 5).
+// others must not be able to pass for its own (RFC 5881 section 5). The packets of
+// a multihop one go out through the VRF, if there is one.
 func bfdSession(p *config.Peer, s site) (bfd.Session, bool) {
 	if p.BFD == nil || !s.remote.IsValid() || !s.local.IsValid() {
 		return bfd.Session{}, false
@@ -195,7 +196,9 @@ func bfdSession(p *config.Peer, s site) (bfd.Session, bool) {
 			Passive: p.BFD.PassiveMode, MinimumTTL: p.BFD.MinimumTTL,
 		},
 	}
-	if !out.Multihop {
+	if out.Multihop {
+		out.Interface = p.VRF
+	} else {
 		out.Profile.MinimumTTL = 0
 		if s.link != nil {
 			out.Interface = s.link.Name

@@ -147,6 +147,16 @@ func TestBFDSession(t *testing.T) {
 			want: &bfd.Session{Local: addr("192.0.2.1"), Remote: addr("192.0.2.254"), Multihop: true, Profile: bfd.Profile{MinimumTTL: 254}},
 		},
 		{
+			name: "multihop in a VRF", change: with(func(p *config.Peer) { p.EBGPMultiHop, p.VRF = true, "red" }), remote: "192.0.2.254", local: "192.0.2.1",
+			want: &bfd.Session{
+				Local: addr("192.0.2.1"), Remote: addr("192.0.2.254"), Interface: "red", Multihop: true, Profile: bfd.Profile{MinimumTTL: 254},
+			},
+		},
+		{
+			name: "one hop in a VRF", change: with(func(p *config.Peer) { p.VRF = "red" }), remote: "192.0.2.254", local: "192.0.2.1",
+			want: &bfd.Session{Local: addr("192.0.2.1"), Remote: addr("192.0.2.254"), Interface: "eth0"},
+		},
+		{
 			name: "same ASN on our network", change: with(func(p *config.Peer) { p.PeerASN = p.MyASN }), remote: "192.0.2.254", local: "192.0.2.1",
 			want: &bfd.Session{Local: addr("192.0.2.1"), Remote: addr("192.0.2.254"), Interface: "eth0"},
 		},
