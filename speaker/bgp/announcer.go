@@ -22,6 +22,9 @@ type Config struct {
 	Router Router
 	// Links returns the network interfaces of the node.
 	Links func() ([]desired.Link, error)
+	// LastingLinks returns them without addresses that should be no next hops while
+	// there are others; nil for Links.
+	LastingLinks func() ([]desired.Link, error)
 	// WatchLinks puts a token into changed at the start and whenever Links may
 	// have changed, until ctx ends. When it is nil, Links is called at every Set.
 	WatchLinks func(ctx context.Context, changed chan<- struct{}) error
@@ -73,6 +76,9 @@ func New(c Config) *Announcer { return newAnnouncer(c, host{}) }
 func newAnnouncer(c Config, n network) *Announcer {
 	if c.Logger == nil {
 		c.Logger = log.NewNopLogger()
+	}
+	if c.LastingLinks == nil {
+		c.LastingLinks = c.Links
 	}
 	if c.Detector == nil {
 		c.Detector = bfd.New(bfd.Config{Node: c.Node, Logger: c.Logger, Registerer: c.Registerer})

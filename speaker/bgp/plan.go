@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"cmp"
 	"hash/fnv"
 	"net/netip"
 	"slices"
@@ -102,9 +103,9 @@ func (h hops) of(p netip.Prefix) netip.Addr {
 // nextHops returns the addresses by which a router reaches this node. Prefixes
 // of the family of the session have its local address. For the other family it
 // is an address of this node on the link to the router, never one that is mapped
-// from the other family. An unnumbered session has one address for both
-// (RFC 8950 section 3).
-func nextHops(s site, links []desired.Link) hops {
+// from the other family, and one that lasts if there is one. An unnumbered session
+// has one address for both (RFC 8950 section 3).
+func nextHops(s site, links, lasting []desired.Link) hops {
 	if s.unnumbered() {
 		return hops{v4: s.local, v6: s.local}
 	}
@@ -117,6 +118,9 @@ func nextHops(s site, links []desired.Link) hops {
 	var other netip.Addr
 	if link != nil {
 		other = globalOf(link, s.local.Is4())
+		if l := linkNamed(lasting, link.Name); l != nil {
+			other = cmp.Or(globalOf(l, s.local.Is4()), other)
+		}
 	}
 	if s.local.Is4() {
 		return hops{v4: s.local, v6: other}

@@ -37,10 +37,21 @@ func TestNextHops(t *testing.T) {
 		name          string
 		remote, local string
 		links         []desired.Link
+		lasting       []desired.Link
 		v4, v6        string
 	}{
 		{name: "IPv4 transport", remote: "192.0.2.254", local: "192.0.2.1", links: []desired.Link{both}, v4: "192.0.2.1", v6: "2001:db8::1"},
 		{name: "IPv6 transport", remote: "2001:db8::ff", local: "2001:db8::1", links: []desired.Link{both}, v4: "192.0.2.1", v6: "2001:db8::1"},
+		{
+			name: "the lowest address is a temporary one", remote: "192.0.2.254", local: "192.0.2.1",
+			links:   []desired.Link{link("eth0", "192.0.2.1/24", "2001:db8::1/64", "2001:db8::2/64")},
+			lasting: []desired.Link{link("eth0", "192.0.2.1/24", "2001:db8::2/64")}, v4: "192.0.2.1", v6: "2001:db8::2",
+		},
+		{
+			name: "no address lasts", remote: "192.0.2.254", local: "192.0.2.1",
+			links:   []desired.Link{link("eth0", "192.0.2.1/24", "2001:db8::1/64")},
+			lasting: []desired.Link{link("eth0", "192.0.2.1/24")}, v4: "192.0.2.1", v6: "2001:db8::1",
+		},
 		{
 			name: "no IPv6 on the link, some elsewhere", remote: "192.0.2.254", local: "192.0.2.1",
 			links: []desired.Link{link("eth0", "192.0.2.1/24", "fe80::1/64"), link("eth1", "2001:db8::1/64")}, v4: "192.0.2.1",
@@ -74,7 +85,7 @@ func TestNextHops(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := nextHops(siteOf(addr(tt.remote), addr(tt.local), tt.links), tt.links)
+			got := nextHops(siteOf(addr(tt.remote), addr(tt.local), tt.links), tt.links, tt.lasting)
 			if want := (hops{addrOrNone(tt.v4), addrOrNone(tt.v6)}); got != want {
 				t.Errorf("got %v, want %v", got, want)
 			}
