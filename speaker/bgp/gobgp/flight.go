@@ -3,7 +3,9 @@ package gobgp
 import (
 	"context"
 	"encoding/binary"
+	"iter"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -19,6 +21,9 @@ type flight struct {
 	ipv4, ipv6 bool
 	of         map[netip.Prefix]bool
 	landed     chan struct{} // closed, and replaced, when some have
+	// stuck is true when something was waited for in vain and nothing has landed
+	// since: a router that takes nothing must not delay others again and again.
+	stuck bool
 }
 
 func newFlight() *flight { return &flight{of: map[netip.Prefix]bool{}, landed: make(chan struct{})} }
@@ -27,7 +32,7 @@ func newFlight() *flight { return &flight{of: map[netip.Prefix]bool{}, landed: m
 func (f *flight) begin(ipv4, ipv6 bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.ipv4, f.ipv6 = ipv4, ipv6
+	f.ipv4, f.ipv6, f.stuck = ipv4, ipv6, false
 	f.empty()
 }
 
@@ -38,28 +43,31 @@ func (f *flight) empty() {
 	f.landed = make(chan struct{})
 }
 
-// board waits until none of the prefixes is in flight, and has them be. What
-// takes longer than ctx will not come: it is with the kernel, or was nothing new.
+// board waits until none of the prefixes is in flight, and has them be. It waits no
+// longer than ctx: then what is in flight is stuck behind a router that takes
+// nothing, or was nothing new to the library, and it is forgotten.
 func (f *flight) board(ctx context.Context, prefixes []netip.Prefix) {
-	for i := 0; i < len(prefixes); {
+	for {
 		f.mu.Lock()
-		for i < len(prefixes) && !f.of[prefixes[i]] {
-			i++
+		if ctx.Err() != nil {
+			f.stuck = true
 		}
-		if i == len(prefixes) {
+		flying := slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return f.of[p] })
+		if flying && f.stuck {
+			f.empty()
+			flying = false
+		}
+		if !flying {
 			f.add(prefixes)
 		}
 		landed := f.landed
 		f.mu.Unlock()
-		if i == len(prefixes) {
+		if !flying {
 			return
 		}
 		select {
 		case <-landed:
 		case <-ctx.Done():
-			f.mu.Lock()
-			f.empty()
-			f.mu.Unlock()
 		}
 	}
 }
@@ -77,6 +85,7 @@ func (f *flight) add(prefixes []netip.Prefix) {
 func (f *flight) land(b []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.stuck = false
 	if len(f.of) == 0 {
 		return
 	}
@@ -91,7 +100,7 @@ func (f *flight) land(b []byte) {
 const reachable, unreachable = 14, 15
 
 // prefixesOfUpdate yields what an UPDATE of the library announces or withdraws.
-func prefixesOfUpdate(b []byte) func(yield func(netip.Prefix) bool) {
+func prefixesOfUpdate(b []byte) iter.Seq[netip.Prefix] {
 	return func(yield func(netip.Prefix) bool) {
 		withdrawn, b, ok := block(b)
 		attributes, announced, also := block(b)

@@ -82,7 +82,7 @@ func TestOrder(t *testing.T) {
 				must(t, s.Withdraw([]netip.Prefix{gone.Prefix}))
 				must(t, s.Announce([]bgp.Path{last}))
 				waitFor(t, 10*time.Second, "the last of all", func() bool { return r.get(last.Prefix) != 0 })
-				time.Sleep(200 * time.Millisecond)
+				<-time.After(200 * time.Millisecond) // for what must not come after it
 				if n := r.get(gone.Prefix); n != 0 {
 					t.Errorf("round %d: %v was withdrawn, and is there", round, gone.Prefix)
 				}
