@@ -85,7 +85,8 @@ func wire(s settings, logger log.Logger) (manager.Manager, *watch.World, error) 
 	})
 	l2 := layer2.New(layer2.Config{Probe: s.probe, Logger: log.With(logger, "component", "layer2"), Registerer: metrics.Registry})
 	speech := bgp.New(bgp.Config{
-		Node: s.node, Router: gobgp.Router{}, Links: layer2.Links, WatchLinks: layer2.WatchLinks,
+		Node: s.node, Router: gobgp.Router{},
+		Links: layer2.Links, LastingLinks: layer2.LastingLinks, WatchLinks: layer2.WatchLinks,
 		Logger: log.With(logger, "component", "bgp"), Registerer: metrics.Registry,
 	})
 	world := watch.New(watch.Config{

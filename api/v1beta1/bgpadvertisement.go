@@ -108,7 +108,8 @@ type BGPAdvertisementSpec struct {
 	MED *int64 `json:"med,omitempty"`
 
 	// How often the own ASN is put before the AS path beyond the once that BGP
-	// asks for, 0 to 16. Longer paths are less preferred.
+	// asks for, 0 to 16. Longer paths are less preferred. It does nothing for
+	// peers of the same ASN.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=16

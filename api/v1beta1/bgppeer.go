@@ -134,8 +134,9 @@ type BGPPeerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ns|us|ms|s|m|h))+$') || duration(self).getMilliseconds() % 1000 == 0",message="must be whole seconds"
 	KeepaliveTime *metav1.Duration `json:"keepaliveTime,omitempty"`
 
-	// How long to wait before the next attempt after the router could not be
-	// reached, in whole seconds from 1s to 65535s. 5s by default.
+	// How long after an attempt that did not reach the router the next one comes,
+	// in whole seconds from 1s to 65535s. 5s by default. In the first minute
+	// after the session was opened or lost, attempts come once a second.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32

@@ -42,6 +42,8 @@ type Session struct {
 	// there is no Interface.
 	Remote netip.Addr
 	// Interface restricts the session to one network interface; it may be empty.
+	// Packets of a multihop session go out through it, which may be a VRF, and come
+	// in through any.
 	Interface string
 	// Multihop is set for a peer that is not on a network of ours (RFC 5883).
 	Multihop bool

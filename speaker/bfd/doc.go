@@ -38,6 +38,6 @@
 // A single hop packet counts only if its TTL or hop limit is 255, which nobody
 // beyond the network can make (RFC 5082); multihop ones need at least the
 // MinimumTTL of their session. A packet must come from the Remote of a session,
-// to its Local and through its Interface if those are set. Others are counted,
-// and change nothing.
+// to its Local if that is set, and over a single hop through its Interface if that
+// is set. Others are counted, and change nothing.
 package bfd

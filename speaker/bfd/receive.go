@@ -99,6 +99,9 @@ func (e *engine) admits(s *session, a arrival) bool {
 	if s.key.local.IsValid() && s.key.local != a.to {
 		return false
 	}
+	if s.key.multihop {
+		return true // its packets come in through any interface, also one of its VRF
+	}
 	through := func() bool { return s.outbox != nil && s.outbox.index() == a.index }
 	if s.key.iface == "" || through() {
 		return true

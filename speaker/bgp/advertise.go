@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/mdlayher/ndp"
@@ -62,6 +63,7 @@ func converse(ctx context.Context, name string, wake <-chan struct{}, heard func
 		defer close(ended)
 		_ = receive(c, func(a advert) {
 			token(found)
+			a.from = a.from.WithZone(name)
 			heard(a)
 		}, func() { token(solicited) })
 	}()
@@ -96,7 +98,11 @@ func listen(name string) (*ndp.Conn, *net.Interface, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("interface %s: %w", name, err)
 	}
-	c, _, err := ndp.Listen(ifi, ndp.LinkLocal)
+	// Package net finds the index of a zone's name in a list that may be a minute
+	// old, and the interface may have been replaced. So its name is its index here.
+	numbered := *ifi
+	numbered.Name = strconv.Itoa(ifi.Index)
+	c, _, err := ndp.Listen(&numbered, ndp.LinkLocal)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen on interface %s: %w", name, err)
 	}
@@ -114,7 +120,8 @@ func listen(name string) (*ndp.Conn, *net.Interface, error) {
 	return c, ifi, nil
 }
 
-// receive reads until the socket is closed or fails. A message that a router has
+// receive reads until the socket is closed or fails. The zone of what is heard is
+// that of the socket. A message that a router has
 // forwarded counts for nothing (RFC 4861 sections 6.1.1 and 6.1.2).
 func receive(c *ndp.Conn, heard func(advert), solicited func()) error {
 	var last time.Time

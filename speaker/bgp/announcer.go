@@ -22,6 +22,9 @@ type Config struct {
 	Router Router
 	// Links returns the network interfaces of the node.
 	Links func() ([]desired.Link, error)
+	// LastingLinks returns them without addresses that should be no next hops while
+	// there are others; nil for Links.
+	LastingLinks func() ([]desired.Link, error)
 	// WatchLinks puts a token into changed at the start and whenever Links may
 	// have changed, until ctx ends. When it is nil, Links is called at every Set.
 	WatchLinks func(ctx context.Context, changed chan<- struct{}) error
@@ -74,6 +77,9 @@ func newAnnouncer(c Config, n network) *Announcer {
 	if c.Logger == nil {
 		c.Logger = log.NewNopLogger()
 	}
+	if c.LastingLinks == nil {
+		c.LastingLinks = c.Links
+	}
 	if c.Detector == nil {
 		c.Detector = bfd.New(bfd.Config{Node: c.Node, Logger: c.Logger, Registerer: c.Registerer})
 	}
@@ -100,11 +106,12 @@ func (a *Announcer) Start(ctx context.Context) error {
 
 // Set makes want what is said to routers. Only what differs from what was said
 // before is sent, to those that it concerns; a session whose settings changed is
-// closed and opened again, and no other one. It waits for Start, not for routers.
-// What cannot be done to one session is an error and stops no other; it is tried
-// again at the next Set and by itself. A router that cannot be reached is no
-// error, its Status says why. want must not be written to afterwards. When ctx
-// ends first, want may still be applied.
+// closed and opened again, and no other one. It waits for Start, and not until
+// routers have heard; see Session for how long it may wait for one. What cannot be
+// done to one session is an error and stops no other; it is tried again at the next
+// Set and by itself. A router that cannot be reached is no error, its Status says
+// why. want must not be written to afterwards. When ctx ends first, want may still
+// be applied.
 func (a *Announcer) Set(ctx context.Context, want desired.BGP) error {
 	return a.requests.Do(ctx, func(ctx context.Context, e *engine) error { return e.set(ctx, want) })
 }

@@ -388,3 +388,38 @@ func someBGP(r *rand.Rand, before desired.BGP) desired.BGP {
 	slices.SortStableFunc(out.Routes, func(a, b desired.Route) int { return a.Prefix.Compare(b.Prefix) })
 	return out
 }
+
+// A next hop that was lost with a route is found again when the route is back,
+// although nobody tells of that.
+func TestNextHopComesBack(t *testing.T) {
+	inWorld(t, func(w *world) {
+		ways := func(change func(routes map[netip.Addr]netip.Addr)) {
+			w.host.mu.Lock()
+			defer w.host.mu.Unlock()
+			change(w.host.routes)
+		}
+		there := func(routes map[netip.Addr]netip.Addr) { routes[anybody4] = addr("192.0.2.1") }
+		ways(there)
+		ways(func(routes map[netip.Addr]netip.Addr) { routes[addr("127.0.0.1")] = addr("127.0.0.1") })
+		want := desired.BGP{
+			Sessions: []*config.Peer{peerNamed("a", "127.0.0.1", nil)},
+			Routes:   []desired.Route{routeTo("10.0.0.1/32", "a")},
+		}
+		w.set(want)
+		w.router.establish("a", 0)
+		ways(func(routes map[netip.Addr]netip.Addr) { delete(routes, anybody4) })
+		w.set(want)
+		wantLog(t, w.router, "open a", "withdraw a 1")
+		const lacking = "1 IPv4 prefixes not sent: this node has no IPv4 address on the link to the router that could be their next hop"
+		if s := w.status("a"); s.LastError != lacking {
+			t.Errorf("%+v", s)
+		}
+		pause.For(w.t.Context(), time.Minute)
+		ways(there)
+		pause.For(w.t.Context(), lastRetry)
+		wantLog(t, w.router, "announce a 1")
+		if s := w.status("a"); s.LastError != "" || s.PrefixesSent != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -46,6 +46,11 @@ func TestUnnumbered(t *testing.T) {
 		if d := cmp.Diff([]string{"10.0.0.1/32 via fe80::11", "2001:db8:1::1/128 via fe80::11"}, w.router.table("u")); d != "" {
 			t.Error(d)
 		}
+		w.router.tell("u", Event{State: EstablishedState, Established: Established{IPv6: true}})
+		const refused = "1 IPv4 prefixes not sent: the router has not agreed to IPv4 unicast with IPv6 next hops (RFC 8950)"
+		if s := w.status("u"); s.LastError != refused || s.PrefixesSent != 1 {
+			t.Errorf("%+v", s)
+		}
 		w.router.establish("u", 0)
 		synctest.Wait()
 

@@ -22,8 +22,9 @@ type engine struct {
 	peers map[string]*peer
 
 	links   []desired.Link
-	linksC  chan struct{} // capacity 1: links may have changed
-	watched bool          // and so links need not be read at every Set
+	lasting []desired.Link // the same, with addresses that can be next hops
+	linksC  chan struct{}  // capacity 1: links may have changed
+	watched bool           // and so links need not be read at every Set
 
 	seekers map[string]*seeker // by interface
 	// told is what Sessions returned after the last change.
@@ -130,12 +131,13 @@ func (e *engine) set(ctx context.Context, want desired.BGP) error {
 // readLinks notes which interfaces there are.
 func (e *engine) readLinks() {
 	links, err := e.config.Links()
-	if err != nil {
+	lasting, failed := e.config.LastingLinks()
+	if err = errors.Join(err, failed); err != nil {
 		level.Warn(e.config.Logger).Log("msg", "network interfaces not known", "error", err)
 		return
 	}
 	before := e.links
-	e.links = links
+	e.links, e.lasting = links, lasting
 	for name, s := range e.seekers {
 		was, is := linkNamed(before, name), linkNamed(links, name)
 		if is != nil && is.Up && (was == nil || !was.Up || linkLocal(was) != linkLocal(is)) {
@@ -190,7 +192,8 @@ func (e *engine) converge(ctx context.Context, changed map[string][]wish) error 
 func (e *engine) arm(now time.Time) {
 	var next time.Time
 	for _, p := range e.peers {
-		for _, at := range p.wakes() {
+		p.lack(now)
+		for _, at := range p.wakes(now) {
 			// What is past was looked at just now.
 			if at.After(now) && (next.IsZero() || at.Before(next)) {
 				next = at

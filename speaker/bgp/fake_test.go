@@ -304,6 +304,16 @@ func (d *fakeDetector) Hush() {
 	d.history = append(d.history, "hush")
 }
 
+// flap has a session that is up go down and come up again, which nobody has seen.
+func (d *fakeDetector) flap(name string) {
+	d.mu.Lock()
+	st := d.status[name]
+	st.Since = st.Since.Add(time.Millisecond)
+	d.status[name] = st
+	d.mu.Unlock()
+	token(d.changed)
+}
+
 // say has a session be in a state.
 func (d *fakeDetector) say(name string, own, remote bfd.State, diagnostic bfd.Diagnostic) {
 	d.mu.Lock()

@@ -66,6 +66,7 @@ type guard struct {
 type watch struct {
 	identity bfd.Session
 	state    bfd.State
+	since    time.Time // of the state
 }
 
 // run guards until ctx ends.
@@ -91,16 +92,21 @@ func (g *guard) look(going *sync.WaitGroup) {
 		if before.identity != id {
 			before = watch{}
 		}
-		seen[name] = watch{id, s.State}
+		seen[name] = watch{id, s.State, s.Since}
 		w := wards[name]
 		if w.identity != id {
 			continue
 		}
-		switch judge(before.state, s) {
+		switch judge(before, s) {
 		case pathDead:
 			going.Go(func() { g.fail(name, w, pathReason(s), now) })
+		case pathBroken:
+			going.Go(func() {
+				g.fail(name, w, pathReason(s), now)
+				g.trust(name, id)
+			})
 		case pathTrusted:
-			g.mail.put(func(_ context.Context, e *engine) { e.trusted(name, id) })
+			g.trust(name, id)
 		case pathUnknown:
 		}
 	}
@@ -116,6 +122,11 @@ func (g *guard) fail(name string, w ward, reason string, now time.Time) {
 		}
 	}
 	g.mail.put(func(_ context.Context, e *engine) { e.failed(name, w, reason, now) })
+}
+
+// trust has the owner of a session know that nothing speaks against it.
+func (g *guard) trust(name string, id bfd.Session) {
+	g.mail.put(func(_ context.Context, e *engine) { e.trusted(name, id) })
 }
 
 // ward tells the guard whom to guard, if that has changed.

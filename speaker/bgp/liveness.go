@@ -57,14 +57,18 @@ const (
 	pathTrusted
 	// pathDead: it worked, and does not any more.
 	pathDead
+	// pathBroken: it worked, did not, and does again.
+	pathBroken
 )
 
-// judge judges a BFD session that was in another state before.
-func judge(before bfd.State, s bfd.Status) judgment {
+// judge judges a BFD session by how it was seen before.
+func judge(before watch, s bfd.Status) judgment {
 	switch {
+	case s.State == bfd.Up && before.state == bfd.Up && !s.Since.Equal(before.since):
+		return pathBroken
 	case s.State == bfd.Up, s.State == bfd.AdminDown, s.RemoteState == bfd.AdminDown:
 		return pathTrusted
-	case before == bfd.Up:
+	case before.state == bfd.Up:
 		return pathDead
 	default:
 		return pathUnknown

@@ -57,6 +57,19 @@ func TestBFDDown(t *testing.T) {
 	})
 }
 
+// A session that is up again when it is looked at was down, and ends as well.
+func TestBFDDownBetweenLooks(t *testing.T) {
+	inWatchedWorld(t, func(w *world) {
+		w.detector.flap("a")
+		synctest.Wait()
+		wantLog(t, w.router, "reset a: BFD session down", "close a cease", "open a")
+		w.router.establish("a", time.Minute)
+		token(w.detector.changed)
+		synctest.Wait()
+		wantLog(t, w.router)
+	})
+}
+
 // Nothing that another session is busy with delays that.
 func TestBFDDownWhileBusy(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -100,6 +100,33 @@ func TestSeek(t *testing.T) {
 	}
 }
 
+// A socket is opened at once on an interface that was replaced by another one of
+// that name.
+func TestListenReplaced(t *testing.T) {
+	n := newWire(t)
+	opened := func(when string) {
+		t.Helper()
+		err := errors.New("not tried")
+		for deadline := time.Now().Add(5 * time.Second); err != nil && time.Now().Before(deadline); {
+			err = n.DoWithNetRaw(func() error { // its address is usable soon
+				c, _, err := listen("e0")
+				if err != nil {
+					return err
+				}
+				defer func() { _ = c.Close() }()
+				return (&voice{conn: c, self: &net.Interface{}, tick: true}).speak()
+			})
+		}
+		if err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	opened("at first")
+	n.Change(t, "e0", netlink.LinkDel)
+	n.Veth(t, "e0", n, "e1")
+	opened("after the interface was replaced")
+}
+
 // What a router has forwarded, or a stranger says from a global address, is not
 // the advert of a neighbor; a real one tells whether it is a gateway.
 func TestSeekDistrusts(t *testing.T) {

@@ -28,8 +28,10 @@ type peer struct {
 	// sent is what the session announces. A zero Path is one of which it is not
 	// known whether it is announced, and how.
 	sent tally[Path]
-	// unsent are prefixes that have no next hop.
-	unsent tally[struct{}]
+	// unsent are prefixes that have no next hop, and lacking is since when there
+	// have been such; zero if there are none.
+	unsent  tally[struct{}]
+	lacking time.Time
 	// stale is true when sent may be something else than what is wanted.
 	stale    bool
 	announce []Path
@@ -81,14 +83,28 @@ func (p *peer) later(now time.Time) {
 	p.retry = now.Add(p.backoff)
 }
 
+// lack notes since when prefixes have had no next hop.
+func (p *peer) lack(now time.Time) {
+	switch {
+	case p.session == nil || p.unsent.len() == 0:
+		p.lacking = time.Time{}
+	case p.lacking.IsZero():
+		p.lacking = now
+	}
+}
+
 // wakes returns when the peer has to be looked at again; zero for not.
-func (p *peer) wakes() []time.Time {
+func (p *peer) wakes(now time.Time) []time.Time {
 	if p.config == nil {
 		return nil
 	}
 	w := []time.Time{p.liveness.until()}
 	if p.stale || p.session == nil && !p.closing && !p.liveness.held() {
 		w = append(w, p.retry)
+	}
+	if !p.lacking.IsZero() {
+		// A next hop may come with a route, and nobody tells of routes.
+		w = append(w, now.Add(min(max(now.Sub(p.lacking), firstRetry), lastRetry)))
 	}
 	return w
 }
@@ -132,7 +148,11 @@ func (p *peer) trouble() string {
 	case p.unsent.six > 0:
 		return p.unreachable("IPv6", p.unsent.six)
 	case p.sent.four > 0 && !p.established.IPv4:
-		return fmt.Sprintf("%d IPv4 prefixes not sent: the router has not agreed to IPv4 unicast", p.sent.four)
+		with := ""
+		if p.neighbor.ExtendedNextHop {
+			with = " with IPv6 next hops (RFC 8950)"
+		}
+		return fmt.Sprintf("%d IPv4 prefixes not sent: the router has not agreed to IPv4 unicast%s", p.sent.four, with)
 	case p.sent.six > 0 && !p.established.IPv6:
 		return fmt.Sprintf("%d IPv6 prefixes not sent: the router has not agreed to IPv6 unicast", p.sent.six)
 	}

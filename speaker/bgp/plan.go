@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"cmp"
 	"hash/fnv"
 	"net/netip"
 	"slices"
@@ -102,9 +103,9 @@ func (h hops) of(p netip.Prefix) netip.Addr {
 // nextHops returns the addresses by which a router reaches this node. Prefixes
 // of the family of the session have its local address. For the other family it
 // is an address of this node on the link to the router, never one that is mapped
-// from the other family. An unnumbered session has one address for both
-// (RFC 8950 section 3).
-func nextHops(s site, links []desired.Link) hops {
+// from the other family, and one that lasts if there is one. An unnumbered session
+// has one address for both (RFC 8950 section 3).
+func nextHops(s site, links, lasting []desired.Link) hops {
 	if s.unnumbered() {
 		return hops{v4: s.local, v6: s.local}
 	}
@@ -117,6 +118,9 @@ func nextHops(s site, links []desired.Link) hops {
 	var other netip.Addr
 	if link != nil {
 		other = globalOf(link, s.local.Is4())
+		if l := linkNamed(lasting, link.Name); l != nil {
+			other = cmp.Or(globalOf(l, s.local.Is4()), other)
+		}
 	}
 	if s.local.Is4() {
 		return hops{v4: s.local, v6: other}
@@ -182,7 +186,8 @@ func survives(old, next Neighbor, agreed Established) bool {
 // bfdSession returns the BFD session that watches a peer, if it wants one. As in
 // FRR it is a multihop one with ebgpMultiHop, and with a router of the same ASN
 // that is on no network of ours; else the router is one hop away, and packets of
-// others must not be able to pass for its own (RFC 5881 section 5).
+// others must not be able to pass for its own (RFC 5881 section 5). The packets of
+// a multihop one go out through the VRF, if there is one.
 func bfdSession(p *config.Peer, s site) (bfd.Session, bool) {
 	if p.BFD == nil || !s.remote.IsValid() || !s.local.IsValid() {
 		return bfd.Session{}, false
@@ -195,7 +200,9 @@ func bfdSession(p *config.Peer, s site) (bfd.Session, bool) {
 			Passive: p.BFD.PassiveMode, MinimumTTL: p.BFD.MinimumTTL,
 		},
 	}
-	if !out.Multihop {
+	if out.Multihop {
+		out.Interface = p.VRF
+	} else {
 		out.Profile.MinimumTTL = 0
 		if s.link != nil {
 			out.Interface = s.link.Name

@@ -37,10 +37,21 @@ func TestNextHops(t *testing.T) {
 		name          string
 		remote, local string
 		links         []desired.Link
+		lasting       []desired.Link
 		v4, v6        string
 	}{
 		{name: "IPv4 transport", remote: "192.0.2.254", local: "192.0.2.1", links: []desired.Link{both}, v4: "192.0.2.1", v6: "2001:db8::1"},
 		{name: "IPv6 transport", remote: "2001:db8::ff", local: "2001:db8::1", links: []desired.Link{both}, v4: "192.0.2.1", v6: "2001:db8::1"},
+		{
+			name: "the lowest address is a temporary one", remote: "192.0.2.254", local: "192.0.2.1",
+			links:   []desired.Link{link("eth0", "192.0.2.1/24", "2001:db8::1/64", "2001:db8::2/64")},
+			lasting: []desired.Link{link("eth0", "192.0.2.1/24", "2001:db8::2/64")}, v4: "192.0.2.1", v6: "2001:db8::2",
+		},
+		{
+			name: "no address lasts", remote: "192.0.2.254", local: "192.0.2.1",
+			links:   []desired.Link{link("eth0", "192.0.2.1/24", "2001:db8::1/64")},
+			lasting: []desired.Link{link("eth0", "192.0.2.1/24")}, v4: "192.0.2.1", v6: "2001:db8::1",
+		},
 		{
 			name: "no IPv6 on the link, some elsewhere", remote: "192.0.2.254", local: "192.0.2.1",
 			links: []desired.Link{link("eth0", "192.0.2.1/24", "fe80::1/64"), link("eth1", "2001:db8::1/64")}, v4: "192.0.2.1",
@@ -74,7 +85,7 @@ func TestNextHops(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := nextHops(siteOf(addr(tt.remote), addr(tt.local), tt.links), tt.links)
+			got := nextHops(siteOf(addr(tt.remote), addr(tt.local), tt.links), tt.links, tt.lasting)
 			if want := (hops{addrOrNone(tt.v4), addrOrNone(tt.v6)}); got != want {
 				t.Errorf("got %v, want %v", got, want)
 			}
@@ -145,6 +156,16 @@ func TestBFDSession(t *testing.T) {
 		{
 			name: "by configuration", change: with(func(p *config.Peer) { p.EBGPMultiHop = true }), remote: "192.0.2.254", local: "192.0.2.1",
 			want: &bfd.Session{Local: addr("192.0.2.1"), Remote: addr("192.0.2.254"), Multihop: true, Profile: bfd.Profile{MinimumTTL: 254}},
+		},
+		{
+			name: "multihop in a VRF", change: with(func(p *config.Peer) { p.EBGPMultiHop, p.VRF = true, "red" }), remote: "192.0.2.254", local: "192.0.2.1",
+			want: &bfd.Session{
+				Local: addr("192.0.2.1"), Remote: addr("192.0.2.254"), Interface: "red", Multihop: true, Profile: bfd.Profile{MinimumTTL: 254},
+			},
+		},
+		{
+			name: "one hop in a VRF", change: with(func(p *config.Peer) { p.VRF = "red" }), remote: "192.0.2.254", local: "192.0.2.1",
+			want: &bfd.Session{Local: addr("192.0.2.1"), Remote: addr("192.0.2.254"), Interface: "eth0"},
 		},
 		{
 			name: "same ASN on our network", change: with(func(p *config.Peer) { p.PeerASN = p.MyASN }), remote: "192.0.2.254", local: "192.0.2.1",

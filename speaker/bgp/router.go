@@ -18,7 +18,9 @@ type Router interface {
 }
 
 // A Session is one with a neighbor. Its methods may be called from one goroutine
-// at a time, and do not wait for the neighbor.
+// at a time. They do not wait until the neighbor has heard; but Announce and
+// Withdraw may wait, for two seconds at most, until earlier changes are on their
+// way to it.
 type Session interface {
 	// Announce announces paths, each in the place of an earlier one of its prefix.
 	// The same path again sends nothing.
@@ -29,7 +31,8 @@ type Session interface {
 	// tells, and goes on trying. The neighbor's routes are gone with it unless
 	// graceful restart was negotiated.
 	Reset(reason string) error
-	// Close ends the session for good, as farewell says, within a second.
+	// Close ends the session for good, as farewell says. It gives the neighbor less
+	// than a second to take a last word.
 	Close(farewell Farewell) error
 }
 
@@ -64,7 +67,8 @@ type Neighbor struct {
 	MultiHop, TTLSecurity                bool
 	VRF                                  string
 	GracefulRestart                      bool
-	// ExtendedNextHop is set when IPv4 prefixes have IPv6 next hops (RFC 8950).
+	// ExtendedNextHop is set when IPv4 prefixes have IPv6 next hops (RFC 8950). Then
+	// IPv4 is agreed upon only with a neighbor that takes them.
 	ExtendedNextHop bool
 }
 

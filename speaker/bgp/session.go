@@ -28,7 +28,7 @@ func (e *engine) plan(p *peer) {
 	if !p.id.IsValid() {
 		p.id = routerID(p.config, s, e.links, e.config.Node)
 	}
-	h := nextHops(s, e.links)
+	h := nextHops(s, e.links, e.lasting)
 	if s.local.IsLoopback() {
 		h = e.outward(p.config.VRF)
 	}

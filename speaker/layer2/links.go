@@ -18,7 +18,15 @@ import (
 // announced on, sorted by name: those with an Ethernet address that speak ARP.
 // The loopback, dummies and tunnels are not among them, nor are the ports of a
 // bridge, bond or team, whose master has the traffic.
-func Links() ([]desired.Link, error) {
+func Links() ([]desired.Link, error) { return links(prefixOf) }
+
+// LastingLinks returns the same interfaces, without IPv6 addresses that may be no
+// longer, or not yet, this host's: tentative and duplicate ones, deprecated ones
+// (RFC 4862) and temporary ones (RFC 8981).
+func LastingLinks() ([]desired.Link, error) { return links(lasting) }
+
+// links returns the interfaces with the addresses that convert takes.
+func links(convert func(netlink.Addr) (netip.Prefix, bool)) ([]desired.Link, error) {
 	all, err := netlink.LinkList()
 	if err != nil {
 		return nil, fmt.Errorf("list network interfaces: %w", err)
@@ -33,7 +41,7 @@ func Links() ([]desired.Link, error) {
 	}
 	prefixes := map[int][]netip.Prefix{}
 	for _, a := range addrs {
-		if p, ok := prefixOf(a); ok {
+		if p, ok := convert(a); ok {
 			prefixes[a.LinkIndex] = append(prefixes[a.LinkIndex], p)
 		}
 	}
@@ -61,6 +69,14 @@ func prefixOf(a netlink.Addr) (netip.Prefix, bool) {
 		return netip.Prefix{}, false
 	}
 	return netip.PrefixFrom(addr, ones), true
+}
+
+// lasting converts an address that other hosts can be told to send to.
+func lasting(a netlink.Addr) (netip.Prefix, bool) {
+	const passing = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED | unix.IFA_F_TEMPORARY
+	p, ok := prefixOf(a)
+	// For IPv4 a flag of the same value says that an address is a secondary one.
+	return p, ok && (p.Addr().Is4() || a.Flags&passing == 0)
 }
 
 // usable reports whether addresses can be announced on an interface whose

@@ -104,6 +104,32 @@ func linksIn(t *testing.T, ns *netnstest.Namespace) []desired.Link {
 	return got
 }
 
+func TestLasting(t *testing.T) {
+	tests := []struct {
+		name, prefix string
+		flags        int
+		want         bool
+	}{
+		{"IPv6", "2001:db8::1/64", unix.IFA_F_PERMANENT, true},
+		{"tentative", "2001:db8::1/64", unix.IFA_F_TENTATIVE, false},
+		{"duplicate", "2001:db8::1/64", unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED, false},
+		{"deprecated", "2001:db8::1/64", unix.IFA_F_DEPRECATED, false},
+		{"temporary", "2001:db8::1/64", unix.IFA_F_TEMPORARY, false},
+		{"secondary", "192.0.2.1/24", unix.IFA_F_SECONDARY, true},
+		{"deprecated IPv4", "192.0.2.1/24", unix.IFA_F_DEPRECATED, true},
+	}
+	for _, tt := range tests {
+		ipnet, err := netlink.ParseIPNet(tt.prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, ok := lasting(netlink.Addr{IPNet: ipnet, Flags: tt.flags})
+		if ok != tt.want || ok && p.String() != tt.prefix {
+			t.Errorf("%s: got %v, %v, want %v", tt.name, p, ok, tt.want)
+		}
+	}
+}
+
 func TestUsable(t *testing.T) {
 	ethernet := net.HardwareAddr(selfMAC[:])
 	tests := []struct {

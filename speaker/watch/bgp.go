@@ -11,7 +11,8 @@ import (
 // BGP announces prefixes to routers. Its methods may be called from any
 // goroutine.
 type BGP interface {
-	// Set makes want the sessions and routes. It does not wait for routers.
+	// Set makes want the sessions and routes. It does not wait until routers have
+	// heard, but may wait a while, with a bound, for earlier changes to be sent.
 	Set(ctx context.Context, want desired.BGP) error
 	// Sessions returns the sessions as they are, by name of the peer.
 	Sessions() []BGPSession

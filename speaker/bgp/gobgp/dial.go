@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -33,7 +34,25 @@ func dial(ctx context.Context, n bgp.Neighbor, timeout time.Duration) (net.Conn,
 	if n.Source.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(n.Source, 0))
 	}
-	return d.DialContext(ctx, "tcp", netip.AddrPortFrom(n.Address, n.Port).String())
+	to, err := numbered(n.Address)
+	if err != nil {
+		return nil, err
+	}
+	return d.DialContext(ctx, "tcp", netip.AddrPortFrom(to, n.Port).String())
+}
+
+// numbered has the zone of an address be the index of the interface. Package net
+// finds the index of a name in a list that may be a minute old, and the interface
+// may have been replaced by another one of that name.
+func numbered(a netip.Addr) (netip.Addr, error) {
+	if a.Zone() == "" {
+		return a, nil
+	}
+	ifi, err := net.InterfaceByName(a.Zone())
+	if err != nil {
+		return a, fmt.Errorf("interface %s: %w", a.Zone(), err)
+	}
+	return a.WithZone(strconv.Itoa(ifi.Index)), nil
 }
 
 // routerOptions sets the options of a socket to a router.
@@ -111,6 +130,9 @@ func sign(fd int, peer netip.Addr, password string) error {
 // connect connects to the embedded server as its neighbor, and returns what it
 // says and the body of its OPEN, which it sends first.
 func (l *library) connect(ctx context.Context) (net.Conn, *reader, []byte, error) {
+	if err := l.arm(); err != nil { // unless that was done, as it should have been
+		return nil, nil, nil, err
+	}
 	for deadline := time.Now().Add(libraryWithin); ; {
 		c, err := l.dial(ctx)
 		if err == nil {

@@ -14,7 +14,9 @@
 //   - The library hides why a connection failed, and waits seconds before it
 //     tries again. The gate knows what the kernel and the router said.
 //
-// The library's side of the loopback connection listens on a random address of
-// 127.0.0.0/8 that only a signed connection reaches (RFC 2385, with a random
-// password), for as long as the session is open. Nothing listens for routers.
+// The library's side of the loopback connection listens on a random address and
+// port of 127.0.0.0/8, for as long as the session is open. From the address of the
+// gate, random as well, the kernel takes signed connections alone (RFC 2385, with a
+// random password), if it knows how; connections from others the library closes.
+// Nothing listens for routers.
 package gobgp

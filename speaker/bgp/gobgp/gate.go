@@ -14,8 +14,11 @@ const (
 	// openWithin is for how long a router may keep silent after it took the
 	// connection.
 	openWithin = 20 * time.Second
-	// calm is how often the library is told at most that the router is alive.
-	calm = time.Second
+	// aliveEvery is how often the library is told at most that the router is alive:
+	// its hold timer runs short by that at most.
+	aliveEvery = 100 * time.Millisecond
+	// refreshEvery is how often a router gets all routes of a family again at most.
+	refreshEvery = time.Second
 	// patience is for how long a router may take nothing when there is no hold
 	// time.
 	patience = 90 * time.Second
@@ -37,9 +40,11 @@ type gate struct {
 	report func(bgp.State, bgp.Established)
 	// forget has the library end its side.
 	forget func()
-	// opening is held from before the library may become established until it has
-	// sent its routes. A path that is added in between may be lost.
+	// opening is held from before the library may become established, or has to
+	// send its routes again, until it has sent them. A path that is added in between
+	// may be lost, or be sent before what it replaces.
 	opening *hold
+	flight  *flight
 
 	ended  sync.Once
 	reason string
@@ -78,6 +83,7 @@ func (g *gate) run(open []byte) string {
 	g.forget()
 	wg.Wait()
 	_ = g.library.Close()
+	g.flight.begin(false, false)
 	g.opening.release()
 	return g.reason
 }
@@ -125,8 +131,11 @@ func (g *gate) speak() string {
 			return "GoBGP: " + cause(err)
 		}
 		if kind == typeUpdate {
-			g.opening.release()
-			if !g.offer.restart && endOfRIB(b) {
+			g.flight.land(b)
+		}
+		if kind == typeUpdate && endOfRIB(b) {
+			g.opening.marker()
+			if !g.offer.restart {
 				continue
 			}
 		}

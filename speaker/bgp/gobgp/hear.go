@@ -93,8 +93,8 @@ func (g *gate) takeOpen(b []byte) error {
 	if err := g.rightASN(o.asn); err != nil {
 		return err
 	}
-	if !o.ipv4 && !o.ipv6 {
-		return &fault{code: 2, subcode: 7, words: "the router has neither IPv4 nor IPv6 unicast"}
+	if err := g.commonFamilies(&o); err != nil {
+		return err
 	}
 	agreed := g.agree(o)
 	g.agreed.Store(&agreed)
@@ -104,6 +104,24 @@ func (g *gate) takeOpen(b []byte) error {
 	told.hold = uint16(agreed.HoldTime / time.Second)
 	told.refresh, told.restart = true, true
 	return g.toLibrary(told.marshal())
+}
+
+// commonFamilies leaves those families in a router's OPEN that this node can send:
+// over an unnumbered session all next hops are IPv6, which the router must be able
+// to take for IPv4 prefixes (RFC 8950 section 4).
+func (g *gate) commonFamilies(o *open) error {
+	if !o.ipv4 && !o.ipv6 {
+		return &fault{code: 2, subcode: 7, words: "the router has neither IPv4 nor IPv6 unicast"}
+	}
+	if !g.offer.extendedNextHop || o.extendedNextHop {
+		return nil
+	}
+	o.ipv4 = false
+	if !o.ipv6 {
+		wants := append([]byte{capExtendedNextHop, byte(len(extendedNextHop))}, extendedNextHop...)
+		return &fault{code: 2, subcode: 7, data: wants, words: "the router has IPv4 unicast alone, and takes no IPv6 next hops for it (RFC 8950)"}
+	}
+	return nil
 }
 
 // rightASN judges the router's ASN.
@@ -131,7 +149,7 @@ func (g *gate) agree(o open) bgp.Established {
 		IPv4: o.ipv4, IPv6: o.ipv6,
 	}
 	if a, ok := g.router.LocalAddr().(*net.TCPAddr); ok {
-		e.Local = a.AddrPort().Addr().Unmap()
+		e.Local = a.AddrPort().Addr().Unmap().WithZone(g.n.Address.Zone())
 	}
 	if theirs := time.Duration(o.hold) * time.Second; theirs < e.HoldTime {
 		e.HoldTime, e.KeepaliveTime = theirs, (theirs / 3).Truncate(time.Second)
@@ -144,28 +162,38 @@ func (g *gate) agree(o open) bgp.Established {
 
 // establish tells the library that the session is up.
 func (g *gate) establish() error {
-	g.opening.take()
+	agreed := g.agreed.Load()
+	g.opening.take(families(*agreed))
+	g.flight.begin(agreed.IPv4, agreed.IPv6)
 	g.told = time.Now()
 	if err := g.toLibrary(message(typeKeepalive)); err != nil {
 		return err
 	}
 	_ = g.router.SetReadDeadline(time.Time{})
 	g.state = bgp.EstablishedState
-	g.report(bgp.EstablishedState, *g.agreed.Load())
+	g.report(bgp.EstablishedState, *agreed)
 	return nil
+}
+
+// families returns how many were agreed upon.
+func families(e bgp.Established) int {
+	if e.IPv4 && e.IPv6 {
+		return 2
+	}
+	return 1
 }
 
 // alive tells the library now and then that the router lives.
 func (g *gate) alive() error {
 	now := time.Now()
 	for afi := range g.again {
-		if g.again[afi] && now.Sub(g.refreshed[afi]) >= calm {
+		if g.again[afi] && now.Sub(g.refreshed[afi]) >= refreshEvery {
 			if err := g.refresh(byte(afi)); err != nil {
 				return err
 			}
 		}
 	}
-	if now.Sub(g.told) < calm {
+	if now.Sub(g.told) < aliveEvery {
 		return nil
 	}
 	g.told = now
@@ -182,7 +210,10 @@ func (g *gate) toLibrary(b []byte) error {
 // takeRefresh takes in a ROUTE-REFRESH (RFC 2918). Requests of one family that
 // come faster than once a second are one.
 func (g *gate) takeRefresh(b []byte) error {
-	if len(b) == 4 && b[0] == 0 && b[2] == 0 && b[3] == safiUnicast && (b[1] == afiIPv4 || b[1] == afiIPv6) {
+	agreed := g.agreed.Load()
+	// The library does not answer for a family that was not agreed upon.
+	ours := len(b) == 4 && (b[1] == afiIPv4 && agreed.IPv4 || b[1] == afiIPv6 && agreed.IPv6)
+	if ours && b[0] == 0 && b[2] == 0 && b[3] == safiUnicast {
 		g.again[b[1]] = true
 	}
 	return g.alive()
@@ -191,6 +222,6 @@ func (g *gate) takeRefresh(b []byte) error {
 // refresh has the library send its routes of a family again.
 func (g *gate) refresh(afi byte) error {
 	g.again[afi], g.refreshed[afi] = false, time.Now()
-	g.opening.take() // until it has sent the first of them
+	g.opening.take(1)
 	return g.toLibrary(message(typeRefresh, 0, afi, 0, safiUnicast))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"strconv"
@@ -274,14 +275,17 @@ func TestUpdates(t *testing.T) {
 	if n := d.updates.Load(); n > 2 {
 		t.Errorf("1,000 prefixes in %d UPDATEs", n)
 	}
+	// It has attributes of its own, or it could be in one UPDATE with the last change.
+	end := path("203.0.113.1/32", l.v4(1))
+	end.Attributes.MED = new(uint32(9))
 	step := func(what string, want int64, do func() error) {
 		t.Helper()
 		before := d.updates.Load()
 		must(t, do())
 		// What comes after it comes after all that it has sent.
-		must(t, s.Announce([]bgp.Path{path("203.0.113.1/32", l.v4(1))}))
+		must(t, s.Announce([]bgp.Path{end}))
 		wait(t, what, func() bool { return d.updates.Load() >= before+want+1 })
-		must(t, s.Withdraw(prefixesOf("203.0.113.1/32")))
+		must(t, s.Withdraw([]netip.Prefix{end.Prefix}))
 		wait(t, what, func() bool { return d.updates.Load() >= before+want+2 })
 		if got := d.updates.Load() - before - 2; got != want {
 			t.Errorf("%s: %d UPDATEs, want %d", what, got, want)

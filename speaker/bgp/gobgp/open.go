@@ -1,6 +1,7 @@
 package gobgp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,6 +25,10 @@ const (
 	afiIPv4, afiIPv6   = 1, 2
 )
 
+// extendedNextHop is an element of that capability: IPv4 unicast prefixes may have
+// IPv6 next hops (RFC 8950 section 4).
+var extendedNextHop = []byte{0, afiIPv4, 0, safiUnicast, 0, afiIPv6}
+
 // An open is what this package understands of an OPEN.
 type open struct {
 	asn  uint32
@@ -35,7 +40,8 @@ type open struct {
 	multiprotocol, ipv4, ipv6 bool
 	refresh                   bool
 	restart                   bool
-	extendedNextHop           bool
+	// extendedNextHop tells that IPv4 prefixes may have IPv6 next hops.
+	extendedNextHop bool
 }
 
 // A capability is one of an OPEN.
@@ -102,7 +108,9 @@ func (o *open) learn(c capability) {
 	case c.code == capRestart && len(v) >= 2:
 		o.restart = true
 	case c.code == capExtendedNextHop:
-		o.extendedNextHop = true
+		for ; len(v) >= len(extendedNextHop); v = v[len(extendedNextHop):] {
+			o.extendedNextHop = o.extendedNextHop || bytes.HasPrefix(v, extendedNextHop)
+		}
 	}
 }
 

@@ -38,6 +38,16 @@ func TestParseOpen(t *testing.T) {
 			body: append(head[:9:9], 5, 2, 3, 65, 1, 0),
 			want: open{asn: 64513, hold: 90, id: id, ipv4: true},
 		},
+		{
+			name: "extended next hop (RFC 8950)",
+			body: append(head[:9:9], 16, 2, 14, 5, 12, 0, 1, 0, 128, 0, 2, 0, 1, 0, 1, 0, 2),
+			want: open{asn: 64513, hold: 90, id: id, ipv4: true, extendedNextHop: true},
+		},
+		{
+			name: "extended next hop of another family",
+			body: append(head[:9:9], 10, 2, 8, 5, 6, 0, 1, 0, 128, 0, 2),
+			want: open{asn: 64513, hold: 90, id: id, ipv4: true},
+		},
 		{name: "empty", code: []byte{1, 2}},
 		{name: "version 3", body: append([]byte{3}, append(head[1:9:9], 0)...), code: []byte{2, 1}},
 		{name: "ASN 0", body: []byte{4, 0, 0, 0, 90, 192, 0, 2, 200, 0}, code: []byte{2, 2}},

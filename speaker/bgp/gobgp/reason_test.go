@@ -99,6 +99,12 @@ func TestReasons(t *testing.T) {
 			want: "the router has neither IPv4 nor IPv6 unicast", told: []byte{2, 7},
 		},
 		{
+			name:    "IPv4 alone, without extended next hop",
+			prepare: func(_ *link, n *bgp.Neighbor) { n.ExtendedNextHop = true },
+			router:  func(c net.Conn) { o := theirs(); o.ipv6 = false; say(c, o) },
+			want:    "the router has IPv4 unicast alone, and takes no IPv6 next hops for it (RFC 8950)", told: []byte{2, 7, 5, 6, 0, 1, 0, 1, 0, 2},
+		},
+		{
 			name:   "rejects our ASN",
 			router: func(c net.Conn) { _, _ = c.Write(append(theirs().marshal(), notification(2, 2)...)) },
 			want:   "the router says: code 2 (OPEN message error) subcode 2 (bad peer AS)",

@@ -64,3 +64,18 @@ func TestReconnect(t *testing.T) {
 		}
 	}
 }
+
+// TestRearm: a session comes up although its library could not be made ready for
+// it, once.
+func TestRearm(t *testing.T) {
+	l := newLink(t)
+	newDecent(t, l)
+	n := l.neighbor()
+	lib, err := newLibrary(n, nil)
+	must(t, err)
+	must(t, lib.disarm())
+	e := &events{}
+	s := begin(n, lib, e.notify)
+	defer func() { must(t, s.Close(bgp.Cease)) }()
+	wait(t, "established", func() bool { return e.last().State == bgp.EstablishedState })
+}

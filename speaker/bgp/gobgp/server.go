@@ -42,6 +42,7 @@ type library struct {
 	at       netip.AddrPort // where it listens
 	gate     netip.Addr     // where the gate connects from
 	password string
+	armed    bool // the gate may connect
 }
 
 // newLibrary starts a server that has the paths and no neighbor yet.
@@ -95,10 +96,13 @@ func number(n int64) int64 {
 	return k.Int64()
 }
 
-// arm makes the server ready for one connection of the gate.
+// arm makes the server ready for one connection of the gate, if it is not.
 func (l *library) arm() error {
+	if l.armed {
+		return nil
+	}
 	n := l.n
-	return l.s.AddPeer(context.Background(), &api.AddPeerRequest{Peer: &api.Peer{
+	err := l.s.AddPeer(context.Background(), &api.AddPeerRequest{Peer: &api.Peer{
 		Conf:      &api.PeerConf{NeighborAddress: l.gate.String(), PeerAsn: n.PeerASN, LocalAsn: n.MyASN, AuthPassword: l.password},
 		Transport: &api.Transport{PassiveMode: true},
 		Timers: &api.Timers{Config: &api.TimersConfig{
@@ -109,6 +113,11 @@ func (l *library) arm() error {
 		GracefulRestart: &api.GracefulRestart{Enabled: true, RestartTime: restartTime},
 		AfiSafis:        []*api.AfiSafi{afiSafi(api.Family_AFI_IP), afiSafi(api.Family_AFI_IP6)},
 	}})
+	if err != nil {
+		return fmt.Errorf("add the neighbor to GoBGP: %w", err)
+	}
+	l.armed = true
+	return nil
 }
 
 func afiSafi(afi api.Family_Afi) *api.AfiSafi {
@@ -120,6 +129,7 @@ func afiSafi(afi api.Family_Afi) *api.AfiSafi {
 
 // disarm forgets the gate, and all state of its connection.
 func (l *library) disarm() error {
+	l.armed = false
 	return l.s.DeletePeer(context.Background(), &api.DeletePeerRequest{Address: l.gate.String()})
 }
 

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/heraldlb/herald/internal/pause"
@@ -43,10 +42,18 @@ func (Router) Open(n bgp.Neighbor, paths []bgp.Path, notify func(bgp.Event)) (bg
 	if err != nil {
 		return nil, err
 	}
+	return begin(n, l, notify), nil
+}
+
+// begin starts a session with a library of its own.
+func begin(n bgp.Neighbor, l *library, notify func(bgp.Event)) *session {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &session{n: n, l: l, notify: notify, cancel: cancel, done: make(chan struct{}), calm: make(chan struct{}, 1), restarted: true}
+	s := &session{
+		n: n, l: l, notify: notify, cancel: cancel, done: make(chan struct{}),
+		calm: make(chan struct{}, 1), flight: newFlight(), restarted: true,
+	}
 	go s.run(ctx)
-	return s, nil
+	return s
 }
 
 // A session is one with a router.
@@ -60,6 +67,8 @@ type session struct {
 	// calm has an element while the library's routes must not change, or do
 	// change.
 	calm chan struct{}
+	// flight has the prefixes that have changed and are not sent yet.
+	flight *flight
 
 	mu   sync.Mutex
 	gate *gate // of the connection; nil when there is none
@@ -77,6 +86,11 @@ func (s *session) Announce(paths []bgp.Path) error {
 	}
 	s.calm <- struct{}{}
 	defer func() { <-s.calm }()
+	prefixes := make([]netip.Prefix, 0, len(paths))
+	for _, p := range paths {
+		prefixes = append(prefixes, p.Prefix)
+	}
+	s.board(prefixes)
 	return s.l.announce(paths)
 }
 
@@ -87,7 +101,15 @@ func (s *session) Withdraw(prefixes []netip.Prefix) error {
 	}
 	s.calm <- struct{}{}
 	defer func() { <-s.calm }()
+	s.board(prefixes)
 	return s.l.withdraw(prefixes)
+}
+
+// board waits until earlier changes of prefixes have been sent.
+func (s *session) board(prefixes []netip.Prefix) {
+	ctx, cancel := context.WithTimeout(context.Background(), libraryWithin)
+	defer cancel()
+	s.flight.board(ctx, prefixes)
 }
 
 // Reset drops the connection. See bgp.Session.
@@ -169,6 +191,7 @@ func (s *session) attend(ctx context.Context, router net.Conn) string {
 	c, said, open, err := s.l.connect(ctx)
 	if err != nil {
 		_ = router.Close()
+		_ = s.l.disarm() // whatever state it is in
 		return err.Error()
 	}
 	g := &gate{
@@ -177,7 +200,7 @@ func (s *session) attend(ctx context.Context, router net.Conn) string {
 			noHold: s.n.HoldTime == 0, extendedNextHop: s.n.ExtendedNextHop,
 			restart: s.n.GracefulRestart, restarted: s.restarted,
 		},
-		opening: &hold{lock: s.calm}, report: s.reached, forget: func() { _ = s.l.disarm() },
+		opening: &hold{lock: s.calm}, flight: s.flight, report: s.reached, forget: func() { _ = s.l.disarm() },
 	}
 	s.setCurrent(g)
 	if ctx.Err() != nil {
@@ -216,27 +239,4 @@ func (s *session) tell(e bgp.Event) {
 	e.At = time.Now()
 	s.last = e
 	s.notify(e)
-}
-
-// A hold keeps the library's routes from changing.
-type hold struct {
-	lock chan struct{}
-	has  atomic.Bool
-}
-
-// take waits for others that hold the routes, or change them. The hold ends after
-// a while by itself: it must not depend on a neighbor.
-func (h *hold) take() {
-	h.lock <- struct{}{}
-	starting.RLock() // the library looks through its routes meanwhile
-	h.has.Store(true)
-	time.AfterFunc(libraryWithin, h.release)
-}
-
-// release ends the hold, if there is one.
-func (h *hold) release() {
-	if h.has.Swap(false) {
-		starting.RUnlock()
-		<-h.lock
-	}
 }

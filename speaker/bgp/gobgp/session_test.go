@@ -83,3 +83,20 @@ func openSession(t testing.TB, n bgp.Neighbor, paths ...bgp.Path) (bgp.Session, 
 func path(prefix string, hop netip.Addr) bgp.Path {
 	return bgp.Path{Prefix: netip.MustParsePrefix(prefix), NextHop: hop}
 }
+
+// TestNoExtendedNextHop: a router that takes no IPv6 next hops for IPv4 prefixes
+// gets none of these over a session that has no others.
+func TestNoExtendedNextHop(t *testing.T) {
+	l := newLink(t)
+	d := newDecent(t, l)
+	n := l.neighbor()
+	n.ExtendedNextHop, n.GracefulRestart = true, true
+	_, e := openSession(t, n, path("203.0.113.1/32", l.linkLocal(1)), path("2001:db8:ffff::1/128", l.linkLocal(1)))
+	wait(t, "the end-of-RIB marker", func() bool { return d.markers.Load() == 1 })
+	if got := e.last(); got.State != bgp.EstablishedState || got.Established.IPv4 || !got.Established.IPv6 {
+		t.Errorf("got %+v", got)
+	}
+	if got := d.updates.Load(); got != 1 {
+		t.Errorf("%d UPDATEs, want the one with the IPv6 prefix", got)
+	}
+}
