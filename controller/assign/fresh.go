@@ -1,8 +1,11 @@
 package assign
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,14 +40,17 @@ func (a *assigner) awaitCache(ctx context.Context) error {
 	}
 }
 
+// A pair are the lists of one kind by the API server and by the cache.
+type pair struct {
+	live, cached client.ObjectList
+	opts         []client.ListOption
+}
+
 // behind names an object that the cache does not have as the API server has
 // it; it is empty when there is none.
 func (a *assigner) behind(ctx context.Context) (string, error) {
 	ours := []client.ListOption{client.InNamespace(a.namespace)}
-	for _, kind := range []struct {
-		live, cached client.ObjectList
-		opts         []client.ListOption
-	}{
+	pairs := []pair{
 		{&corev1.NamespaceList{}, &corev1.NamespaceList{}, nil},
 		{&v1beta1.IPAddressPoolList{}, &v1beta1.IPAddressPoolList{}, nil},
 		{&v1beta1.L2AdvertisementList{}, &v1beta1.L2AdvertisementList{}, nil},
@@ -53,18 +59,29 @@ func (a *assigner) behind(ctx context.Context) (string, error) {
 		{&v1beta1.BFDProfileList{}, &v1beta1.BFDProfileList{}, nil},
 		{&v1beta1.CommunityList{}, &v1beta1.CommunityList{}, nil},
 		{&corev1.SecretList{}, &corev1.SecretList{}, ours},
-	} {
-		if err := a.live.List(ctx, kind.live, kind.opts...); err != nil {
-			return "", fmt.Errorf("list %T: %w", kind.live, err)
-		}
-		if err := a.client.List(ctx, kind.cached, kind.opts...); err != nil {
-			return "", fmt.Errorf("list cached %T: %w", kind.cached, err)
-		}
-		if name := difference(versionsOf(kind.live), versionsOf(kind.cached)); name != "" {
-			return fmt.Sprintf("%T %s", kind.live, name), nil
-		}
 	}
-	return "", nil
+	names, errs := make([]string, len(pairs)), make([]error, len(pairs))
+	var reading sync.WaitGroup
+	for i, p := range pairs {
+		reading.Go(func() { names[i], errs[i] = a.lacks(ctx, p) })
+	}
+	reading.Wait()
+	return cmp.Or(names...), errors.Join(errs...)
+}
+
+// lacks names an object of one kind, as behind does.
+func (a *assigner) lacks(ctx context.Context, p pair) (string, error) {
+	if err := a.live.List(ctx, p.live, p.opts...); err != nil {
+		return "", fmt.Errorf("list %T: %w", p.live, err)
+	}
+	if err := a.client.List(ctx, p.cached, p.opts...); err != nil {
+		return "", fmt.Errorf("list cached %T: %w", p.cached, err)
+	}
+	name := difference(versionsOf(p.live), versionsOf(p.cached))
+	if name == "" {
+		return "", nil
+	}
+	return fmt.Sprintf("%T %s", p.live, name), nil
 }
 
 // difference names an object that the cache lacks, has in an older version, or

@@ -2,6 +2,7 @@ package assign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -67,7 +68,8 @@ func (a *assigner) newTerm(ctx context.Context) (*term, []client.ObjectKey, erro
 		counted:  map[string]counts{},
 		stale:    map[string]time.Time{},
 	}
-	if err := a.awaitCache(ctx); err != nil {
+	there, err := a.survey(ctx)
+	if err != nil {
 		return nil, nil, err
 	}
 	var namespaces corev1.NamespaceList
@@ -85,39 +87,53 @@ func (a *assigner) newTerm(ctx context.Context) (*term, []client.ObjectKey, erro
 	if err := t.configure(cfg, verdicts, a.now()); err != nil {
 		return nil, nil, err
 	}
-	requests, keys, version, err := a.listServices(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	t.book.snapshot = version
-	t.book.start(requests, a.now())
-	return t, keys, nil
+	t.book.snapshot = there.version
+	t.book.start(there.requests, a.now())
+	return t, there.keys, nil
 }
 
-// listServices reads all Services from the API server, and returns the
-// requests of those handled, the keys of all that concern us, and the resource
-// version at which all this was so.
-func (a *assigner) listServices(ctx context.Context) (requests []*request, keys []client.ObjectKey, version string, err error) {
+// An inventory is what there was of Services at one resource version: the
+// requests of those handled, and the keys of all that concern us.
+type inventory struct {
+	requests []*request
+	keys     []client.ObjectKey
+	version  string
+}
+
+// survey lists the Services, and meanwhile waits for the cache to have all else.
+func (a *assigner) survey(ctx context.Context) (inventory, error) {
+	var there inventory
+	var unlisted error
+	var listing sync.WaitGroup
+	listing.Go(func() { there, unlisted = a.listServices(ctx) })
+	err := a.awaitCache(ctx)
+	listing.Wait()
+	return there, errors.Join(err, unlisted)
+}
+
+// listServices reads all Services from the API server.
+func (a *assigner) listServices(ctx context.Context) (inventory, error) {
+	var there inventory
 	opts := &client.ListOptions{Limit: pageSize}
 	for {
 		var page corev1.ServiceList
 		if err := a.live.List(ctx, &page, opts); err != nil {
-			return nil, nil, "", fmt.Errorf("list Services: %w", err)
+			return inventory{}, fmt.Errorf("list Services: %w", err)
 		}
-		if version == "" {
-			version = page.ResourceVersion // that of all pages
+		if there.version == "" {
+			there.version = page.ResourceVersion // that of all pages
 		}
 		for i := range page.Items {
 			s := &page.Items[i]
 			if handled(s, a.class) {
-				requests = append(requests, newRequest(s))
+				there.requests = append(there.requests, newRequest(s))
 			}
 			if handled(s, a.class) || marked(s) {
-				keys = append(keys, client.ObjectKeyFromObject(s))
+				there.keys = append(there.keys, client.ObjectKeyFromObject(s))
 			}
 		}
 		if opts.Continue = page.Continue; opts.Continue == "" {
-			return requests, keys, version, nil
+			return there, nil
 		}
 	}
 }
