@@ -26,7 +26,7 @@ func (b *book) settle(e *entry, now time.Time) {
 	b.keepLeaving(e, sharing)
 	b.noteHomes(e)
 	b.recall(e, &out)
-	b.noteWaiting(e, out, now)
+	b.noteWaiting(e, out)
 
 	if lost(before, b.keptFromOthers(e)) || !sameSharing(sharing, e.claimed) {
 		b.freed = true
@@ -117,7 +117,7 @@ func (b *book) recall(e *entry, out *outcome) {
 }
 
 // noteWaiting puts the entry on the lists of those that wait for something.
-func (b *book) noteWaiting(e *entry, out outcome, now time.Time) {
+func (b *book) noteWaiting(e *entry, out outcome) {
 	delete(b.waiting, e.key)
 	delete(b.orphans, e.key)
 	if out.reason != Assigned && out.reason != BeingDeleted {
