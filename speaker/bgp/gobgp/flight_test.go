@@ -68,7 +68,7 @@ func TestPrefixesOfUpdate(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
 		}
 		for i := range tt.body { // nor does what ends early do harm
-			slices.Collect(prefixesOfUpdate(tt.body[:i]))
+			_ = slices.Collect(prefixesOfUpdate(tt.body[:i]))
 		}
 	}
 }
