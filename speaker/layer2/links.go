@@ -14,14 +14,28 @@ import (
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
-// Links returns the network interfaces of this host that addresses can be
-// announced on, sorted by name: those with an Ethernet address that speak ARP.
-// The loopback, dummies and tunnels are not among them, nor are the ports of a
-// bridge, bond or team, whose master has the traffic.
+// Links returns the network interfaces of this host that are Ethernet to it,
+// sorted by name: those with an Ethernet address that speak ARP. The loopback,
+// dummies and tunnels are not among them, nor are the ports of a bridge, bond or
+// team, whose master has the traffic.
 func Links() ([]desired.Link, error) {
+	all, _, err := list()
+	return all, err
+}
+
+// Announceable returns those of Links that addresses can be announced on. The
+// ends of pods' cables are not among them: there is nobody to hear it, they come
+// and go all day, there may be hundreds, and the others are not to be told.
+func Announceable() ([]desired.Link, error) {
+	all, cables, err := list()
+	return slices.DeleteFunc(all, func(l desired.Link) bool { return cables[l.Name] }), err
+}
+
+// list returns Links, and the names of those that are the ends of pods' cables.
+func list() (links []desired.Link, cables map[string]bool, err error) {
 	all, err := netlink.LinkList()
 	if err != nil {
-		return nil, fmt.Errorf("list network interfaces: %w", err)
+		return nil, nil, fmt.Errorf("list network interfaces: %w", err)
 	}
 	masters := map[int]string{} // the type of each interface, by its index
 	for _, l := range all {
@@ -29,7 +43,7 @@ func Links() ([]desired.Link, error) {
 	}
 	addrs, err := netlink.AddrList(nil, unix.AF_UNSPEC)
 	if err != nil {
-		return nil, fmt.Errorf("list addresses of network interfaces: %w", err)
+		return nil, nil, fmt.Errorf("list addresses of network interfaces: %w", err)
 	}
 	prefixes := map[int][]netip.Prefix{}
 	for _, a := range addrs {
@@ -37,16 +51,30 @@ func Links() ([]desired.Link, error) {
 			prefixes[a.LinkIndex] = append(prefixes[a.LinkIndex], p)
 		}
 	}
-	var out []desired.Link
+	cables = map[string]bool{}
 	for _, l := range all {
 		if at := l.Attrs(); usable(at, masters[at.MasterIndex]) {
 			slices.SortFunc(prefixes[at.Index], netip.Prefix.Compare)
 			m, _ := toMAC(at.HardwareAddr)
-			out = append(out, desired.Link{Name: at.Name, Up: running(at), MAC: m, Prefixes: prefixes[at.Index]})
+			links = append(links, desired.Link{Name: at.Name, Up: running(at), MAC: m, Prefixes: prefixes[at.Index]})
+			cables[at.Name] = cable(l, prefixes[at.Index])
 		}
 	}
-	slices.SortFunc(out, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
+	slices.SortFunc(links, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
+	return links, cables, nil
+}
+
+// cable reports whether an interface is the end of a pod's cable: its other end
+// is in another network namespace, and it has no address of more than its own
+// scope. The node in a container has its network through such a cable as well,
+// but with an address.
+func cable(l netlink.Link, prefixes []netip.Prefix) bool {
+	if t := l.Type(); t != "veth" && t != "netkit" || l.Attrs().NetNsID < 0 {
+		return false
+	}
+	return !slices.ContainsFunc(prefixes, func(p netip.Prefix) bool {
+		return !p.Addr().IsLinkLocalUnicast() && !p.Addr().IsLoopback()
+	})
 }
 
 // prefixOf converts an address of an interface.

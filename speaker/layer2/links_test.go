@@ -104,6 +104,34 @@ func linksIn(t *testing.T, ns *netnstest.Namespace) []desired.Link {
 	return got
 }
 
+// Law: what leads to other hosts is announced on, with or without an address,
+// and the ends of pods' cables are not, unless they lead to other hosts too.
+func TestAnnounceable(t *testing.T) {
+	host, pod := netnstest.New(t), netnstest.New(t)
+	host.Veth(t, "eth0", pod, "eth0")
+	host.Address(t, "eth0", netip.MustParsePrefix("192.0.2.7/24"))
+	host.Veth(t, "cali1", pod, "eth1")
+	host.Address(t, "cali1", netip.MustParsePrefix("fe80::ecee:1/64"))
+	host.Veth(t, "p0", host, "p1")
+	host.Bridge(t, "br0") // as any that needs no address, such as a VLAN
+	names := func(of func() ([]desired.Link, error)) (out []string) {
+		host.Must(t, func() error {
+			links, err := of()
+			for _, l := range links {
+				out = append(out, l.Name)
+			}
+			return err
+		})
+		return out
+	}
+	if diff := cmp.Diff([]string{"br0", "eth0", "p0", "p1"}, names(Announceable)); diff != "" {
+		t.Errorf("Announceable (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"br0", "cali1", "eth0", "p0", "p1"}, names(Links)); diff != "" {
+		t.Errorf("Links (-want +got):\n%s", diff)
+	}
+}
+
 func TestUsable(t *testing.T) {
 	ethernet := net.HardwareAddr(selfMAC[:])
 	tests := []struct {
