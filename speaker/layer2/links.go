@@ -2,6 +2,7 @@ package layer2
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -33,7 +34,7 @@ func Announceable() ([]desired.Link, error) {
 
 // list returns Links, and the names of those that are the ends of pods' cables.
 func list() (links []desired.Link, cables map[string]bool, err error) {
-	all, err := netlink.LinkList()
+	all, err := dump(netlink.LinkList)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list network interfaces: %w", err)
 	}
@@ -41,7 +42,7 @@ func list() (links []desired.Link, cables map[string]bool, err error) {
 	for _, l := range all {
 		masters[l.Attrs().Index] = l.Type()
 	}
-	addrs, err := netlink.AddrList(nil, unix.AF_UNSPEC)
+	addrs, err := dump(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, unix.AF_UNSPEC) })
 	if err != nil {
 		return nil, nil, fmt.Errorf("list addresses of network interfaces: %w", err)
 	}
@@ -62,6 +63,20 @@ func list() (links []desired.Link, cables map[string]bool, err error) {
 	}
 	slices.SortFunc(links, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
 	return links, cables, nil
+}
+
+// dumpAttempts is how often the kernel is asked for a list at once that changes
+// while it is told.
+const dumpAttempts = 3
+
+// dump asks the kernel for a list.
+func dump[T any](ask func() ([]T, error)) (all []T, err error) {
+	for range dumpAttempts {
+		if all, err = ask(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return all, err
 }
 
 // cable reports whether an interface is the end of a pod's cable: its other end

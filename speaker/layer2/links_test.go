@@ -1,6 +1,7 @@
 package layer2
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -129,6 +130,23 @@ func TestAnnounceable(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"br0", "cali1", "eth0", "p0", "p1"}, names(Links)); diff != "" {
 		t.Errorf("Links (-want +got):\n%s", diff)
+	}
+}
+
+// Law: a list that changed while it was told is asked for again at once, and not
+// for ever.
+func TestDump(t *testing.T) {
+	for interrupted, want := range []error{nil, nil, nil, netlink.ErrDumpInterrupted} {
+		asked := 0
+		got, err := dump(func() ([]int, error) {
+			if asked++; asked <= interrupted {
+				return []int{0}, netlink.ErrDumpInterrupted
+			}
+			return []int{asked}, nil
+		})
+		if !errors.Is(err, want) || err == nil && !slices.Equal(got, []int{interrupted + 1}) {
+			t.Errorf("interrupted %d times: %v, %v, want %v", interrupted, got, err, want)
+		}
 	}
 }
 
