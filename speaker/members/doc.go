@@ -6,9 +6,10 @@
 // speaker is known within little more than a second in clusters of up to 100
 // nodes, that a partition heals by itself within a second after the network
 // does, that a speaker that starts again is back at once, that a claim is known
-// to all a moment after it was made, and that a key is rotated without anybody
-// leaving. It never decides who announces what, and it never waits for a peer
-// that does not answer.
+// a moment after it was made to all who can be reached then, and about a second
+// after a short break of the network to the rest, and that a key is rotated
+// without anybody leaving. It never decides who announces what, and it never
+// waits for a peer that does not answer.
 //
 // # Who is alive
 //
