@@ -92,7 +92,7 @@ func wire(s settings, logger log.Logger) (manager.Manager, *watch.World, error) 
 	world := watch.New(watch.Config{
 		Node: s.node, Namespace: s.Namespace, Class: s.Class, GossipAddress: s.gossipAddress,
 		Members: roster{list}, Sentry: guard, Layer2: announcer{l2}, BGP: routers{speech},
-		Links: layer2.Links, WatchLinks: layer2.WatchLinks,
+		Links: layer2.Announceable, WatchLinks: layer2.WatchLinks,
 		Logger: log.With(logger, "component", "watch"), Registerer: metrics.Registry,
 	})
 	for _, start := range []manager.RunnableFunc{list.Start, guard.Start, accuse(guard, list), l2.Start, speech.Start} {

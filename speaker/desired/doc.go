@@ -9,7 +9,8 @@
 // the same, so exactly one candidate announces each address, without an API
 // call, a lease or a write; and what is announced well stays where it is.
 // Compute's comment has the rules, and a simulation of up to 200 speakers, with
-// gossip that is lost, late and out of order, tests them.
+// gossip that is late and out of order, and sent again when it is lost, tests
+// them.
 //
 // A Computer is Compute with a past: the few facts that a speaker remembers of
 // its own addresses. What else it remembers, per address and per Service, makes

@@ -23,7 +23,7 @@ func simulate(t *testing.T, lan *simLAN, body func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		fresh := newSimLAN() // with channels that belong to the bubble
-		fresh.filterLimit, fresh.refuse = lan.filterLimit, lan.refuse
+		fresh.filterLimit, fresh.refuse, fresh.stalled = lan.filterLimit, lan.refuse, lan.stalled
 		for _, l := range lan.links {
 			fresh.put(l)
 		}

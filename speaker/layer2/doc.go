@@ -25,7 +25,8 @@
 // frames a second, two for an IPv4 address in the burst: first announcements go
 // before probes, and probes before repeated announcements. An interface that
 // comes up again, is created again or gets another hardware address announces
-// anew.
+// anew. One that sends nothing for 20 ms, because its queue is full, is left alone
+// for 100 ms and begins anew then, so that the others do not wait for it.
 //
 // # Probes
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -155,8 +156,10 @@ func (e *engine) arm(timer *time.Timer) {
 }
 
 // announce sends what is due, and rests when there is more than the pace
-// allows.
+// allows. A port whose transmit queue is full has its round ended: the others
+// must not wait for it again and again.
 func (e *engine) announce(now time.Time) {
+	stalled := map[*port]bool{}
 	for frames := 0; frames < paceFrames; {
 		t, round, ok := e.schedule.pop(now)
 		if !ok {
@@ -165,25 +168,49 @@ func (e *engine) announce(now time.Time) {
 		if !e.links[t.port.key.name].running {
 			continue // it begins anew when it is up
 		}
-		if frames++; t.kind == probe {
-			e.search(t.spot, now)
+		if stalled[t.port] {
+			e.postpone(t, now)
 			continue
 		}
-		full := round <= len(burst)
-		if full {
+		full := t.kind != probe && round <= len(burst)
+		if frames++; full {
 			frames++
 		}
-		if err := t.port.announce(t.addr, full); err != nil {
-			level.Debug(e.logger).Log("msg", "announcement not sent",
-				"ip", t.addr, "interface", t.port.key.name, "error", err)
-			continue
-		}
-		e.metrics.unsolicited.WithLabelValues(t.port.key.name).Inc()
-		if err := t.port.inform(t.addr); err != nil {
-			level.Debug(e.logger).Log("msg", "own kernel not told", "ip", t.addr, "interface", t.port.key.name, "error", err)
+		if err := e.perform(t, full, now); errors.Is(err, os.ErrDeadlineExceeded) {
+			stalled[t.port] = true
+			e.postpone(t, now)
 		}
 	}
 	e.rest = now.Add(pacePause)
+}
+
+// perform sends something that is due.
+func (e *engine) perform(t task, full bool, now time.Time) error {
+	if t.kind == probe {
+		return e.search(t.spot, now)
+	}
+	if err := t.port.announce(t.addr, full); err != nil {
+		level.Debug(e.logger).Log("msg", "announcement not sent",
+			"ip", t.addr, "interface", t.port.key.name, "error", err)
+		return err
+	}
+	e.metrics.unsolicited.WithLabelValues(t.port.key.name).Inc()
+	if err := t.port.inform(t.addr); err != nil {
+		level.Debug(e.logger).Log("msg", "own kernel not told", "ip", t.addr, "interface", t.port.key.name, "error", err)
+	}
+	return nil
+}
+
+// sendPause is how long a port rests on which nothing could be sent.
+const sendPause = 100 * time.Millisecond
+
+// postpone has something that could not be sent begin anew a little later.
+func (e *engine) postpone(t task, now time.Time) {
+	if t.kind == probe {
+		e.attempt(t.spot, now.Add(sendPause))
+		return
+	}
+	e.schedule.start(t, now.Add(sendPause))
 }
 
 // close ends all ports, so that their goroutines end.

@@ -19,6 +19,7 @@ func (e *engine) onLink(ev linkEvent) {
 	if ev.gone {
 		delete(e.links, name)
 	} else {
+		maps.DeleteFunc(e.links, func(_ string, l link) bool { return l.index == ev.link.index }) // its name before
 		e.links[name] = ev.link
 	}
 	e.knowMACs()

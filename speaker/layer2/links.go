@@ -2,6 +2,7 @@ package layer2
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,30 +15,45 @@ import (
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
-// Links returns the network interfaces of this host that addresses can be
-// announced on, sorted by name: those with an Ethernet address that speak ARP.
-// The loopback, dummies and tunnels are not among them, nor are the ports of a
-// bridge, bond or team, whose master has the traffic.
-func Links() ([]desired.Link, error) { return links(prefixOf) }
+// Links returns the network interfaces of this host that are Ethernet to it,
+// sorted by name: those with an Ethernet address that speak ARP. The loopback,
+// dummies and tunnels are not among them, nor are the ports of a bridge, bond or
+// team, whose master has the traffic.
+func Links() ([]desired.Link, error) {
+	all, _, err := list(prefixOf)
+	return all, err
+}
 
 // LastingLinks returns the same interfaces, without IPv6 addresses that may be no
 // longer, or not yet, this host's: tentative and duplicate ones, deprecated ones
 // (RFC 4862) and temporary ones (RFC 8981).
-func LastingLinks() ([]desired.Link, error) { return links(lasting) }
+func LastingLinks() ([]desired.Link, error) {
+	all, _, err := list(lasting)
+	return all, err
+}
 
-// links returns the interfaces with the addresses that convert takes.
-func links(convert func(netlink.Addr) (netip.Prefix, bool)) ([]desired.Link, error) {
-	all, err := netlink.LinkList()
+// Announceable returns those of Links that addresses can be announced on. The
+// ends of pods' cables are not among them: there is nobody to hear it, they come
+// and go all day, there may be hundreds, and the others are not to be told.
+func Announceable() ([]desired.Link, error) {
+	all, cables, err := list(prefixOf)
+	return slices.DeleteFunc(all, func(l desired.Link) bool { return cables[l.Name] }), err
+}
+
+// list returns the interfaces of Links with the addresses that convert takes, and
+// the names of those that are the ends of pods' cables.
+func list(convert func(netlink.Addr) (netip.Prefix, bool)) (links []desired.Link, cables map[string]bool, err error) {
+	all, err := dump(netlink.LinkList)
 	if err != nil {
-		return nil, fmt.Errorf("list network interfaces: %w", err)
+		return nil, nil, fmt.Errorf("list network interfaces: %w", err)
 	}
 	masters := map[int]string{} // the type of each interface, by its index
 	for _, l := range all {
 		masters[l.Attrs().Index] = l.Type()
 	}
-	addrs, err := netlink.AddrList(nil, unix.AF_UNSPEC)
+	addrs, err := dump(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, unix.AF_UNSPEC) })
 	if err != nil {
-		return nil, fmt.Errorf("list addresses of network interfaces: %w", err)
+		return nil, nil, fmt.Errorf("list addresses of network interfaces: %w", err)
 	}
 	prefixes := map[int][]netip.Prefix{}
 	for _, a := range addrs {
@@ -45,16 +61,44 @@ func links(convert func(netlink.Addr) (netip.Prefix, bool)) ([]desired.Link, err
 			prefixes[a.LinkIndex] = append(prefixes[a.LinkIndex], p)
 		}
 	}
-	var out []desired.Link
+	cables = map[string]bool{}
 	for _, l := range all {
 		if at := l.Attrs(); usable(at, masters[at.MasterIndex]) {
 			slices.SortFunc(prefixes[at.Index], netip.Prefix.Compare)
 			m, _ := toMAC(at.HardwareAddr)
-			out = append(out, desired.Link{Name: at.Name, Up: running(at), MAC: m, Prefixes: prefixes[at.Index]})
+			links = append(links, desired.Link{Name: at.Name, Up: running(at), MAC: m, Prefixes: prefixes[at.Index]})
+			cables[at.Name] = cable(l, prefixes[at.Index])
 		}
 	}
-	slices.SortFunc(out, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
+	slices.SortFunc(links, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
+	return links, cables, nil
+}
+
+// dumpAttempts is how often the kernel is asked for a list at once that changes
+// while it is told.
+const dumpAttempts = 3
+
+// dump asks the kernel for a list.
+func dump[T any](ask func() ([]T, error)) (all []T, err error) {
+	for range dumpAttempts {
+		if all, err = ask(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return all, err
+}
+
+// cable reports whether an interface is the end of a pod's cable: its other end
+// is in another network namespace, and it has no address of more than its own
+// scope. The node in a container has its network through such a cable as well,
+// but with an address.
+func cable(l netlink.Link, prefixes []netip.Prefix) bool {
+	if t := l.Type(); t != "veth" && t != "netkit" || l.Attrs().NetNsID < 0 {
+		return false
+	}
+	return !slices.ContainsFunc(prefixes, func(p netip.Prefix) bool {
+		return !p.Addr().IsLinkLocalUnicast() && !p.Addr().IsLoopback()
+	})
 }
 
 // prefixOf converts an address of an interface.

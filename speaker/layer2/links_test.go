@@ -1,6 +1,7 @@
 package layer2
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -126,6 +127,51 @@ func TestLasting(t *testing.T) {
 		p, ok := lasting(netlink.Addr{IPNet: ipnet, Flags: tt.flags})
 		if ok != tt.want || ok && p.String() != tt.prefix {
 			t.Errorf("%s: got %v, %v, want %v", tt.name, p, ok, tt.want)
+		}
+	}
+}
+
+// Law: what leads to other hosts is announced on, with or without an address,
+// and the ends of pods' cables are not, unless they lead to other hosts too.
+func TestAnnounceable(t *testing.T) {
+	host, pod := netnstest.New(t), netnstest.New(t)
+	host.Veth(t, "eth0", pod, "eth0")
+	host.Address(t, "eth0", netip.MustParsePrefix("192.0.2.7/24"))
+	host.Veth(t, "cali1", pod, "eth1")
+	host.Address(t, "cali1", netip.MustParsePrefix("fe80::ecee:1/64"))
+	host.Veth(t, "p0", host, "p1")
+	host.Bridge(t, "br0") // as any that needs no address, such as a VLAN
+	names := func(of func() ([]desired.Link, error)) (out []string) {
+		host.Must(t, func() error {
+			links, err := of()
+			for _, l := range links {
+				out = append(out, l.Name)
+			}
+			return err
+		})
+		return out
+	}
+	if diff := cmp.Diff([]string{"br0", "eth0", "p0", "p1"}, names(Announceable)); diff != "" {
+		t.Errorf("Announceable (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"br0", "cali1", "eth0", "p0", "p1"}, names(Links)); diff != "" {
+		t.Errorf("Links (-want +got):\n%s", diff)
+	}
+}
+
+// Law: a list that changed while it was told is asked for again at once, and not
+// for ever.
+func TestDump(t *testing.T) {
+	for interrupted, want := range []error{nil, nil, nil, netlink.ErrDumpInterrupted} {
+		asked := 0
+		got, err := dump(func() ([]int, error) {
+			if asked++; asked <= interrupted {
+				return []int{0}, netlink.ErrDumpInterrupted
+			}
+			return []int{asked}, nil
+		})
+		if !errors.Is(err, want) || err == nil && !slices.Equal(got, []int{interrupted + 1}) {
+			t.Errorf("interrupted %d times: %v, %v, want %v", interrupted, got, err, want)
 		}
 	}
 }

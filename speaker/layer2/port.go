@@ -10,8 +10,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// writeTimeout bounds how long a full transmit queue may hold up a frame.
-const writeTimeout = 200 * time.Millisecond
+// How long a full transmit queue may hold up a frame. The engine, which serves
+// all ports, waits for what it sends itself, and tries again later; it may have
+// to wait for a reply as well, which nobody sends again.
+const (
+	announceTimeout = 20 * time.Millisecond
+	replyTimeout    = 50 * time.Millisecond
+)
 
 // A portKey names a port: an interface and a family.
 type portKey struct {
@@ -126,7 +131,7 @@ func (p *port) announce(addr netip.Addr, full bool) error {
 		return err
 	}
 	for _, f := range frames {
-		if err := p.send(f); err != nil {
+		if err := p.send(f, announceTimeout); err != nil {
 			return err
 		}
 	}
@@ -152,12 +157,13 @@ func (p *port) probe(addr netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	return p.send(f)
+	return p.send(f, announceTimeout)
 }
 
-// send writes a frame. It is called with mu held.
-func (p *port) send(f outFrame) error {
-	if err := p.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+// send writes a frame. It is called with mu held. If the queue stays full for
+// the timeout, the error is os.ErrDeadlineExceeded.
+func (p *port) send(f outFrame, timeout time.Duration) error {
+	if err := p.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}
 	_, err := p.conn.WriteTo(f.data, &packet.Addr{HardwareAddr: f.to.hw()})

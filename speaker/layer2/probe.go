@@ -46,8 +46,8 @@ func (e *engine) attempt(at spot, due time.Time) {
 }
 
 // search sends the next probe for an address, or takes it when nobody has
-// objected to all of them.
-func (e *engine) search(at spot, now time.Time) {
+// objected to all of them. After an error it begins anew later.
+func (e *engine) search(at spot, now time.Time) error {
 	t := e.trials[at]
 	if t.sent == probes {
 		if t.by != (mac{}) {
@@ -57,16 +57,17 @@ func (e *engine) search(at spot, now time.Time) {
 		at.port.stand(at.addr, announced)
 		e.take(at, now)
 		e.outdate(at.addr)
-		return
+		return nil
 	}
 	if err := at.port.probe(at.addr); err != nil {
 		level.Debug(e.logger).Log("msg", "probe not sent", "ip", at.addr, "interface", at.port.key.name, "error", err)
-		e.attempt(at, now.Add(readPause))
-		return
+		e.attempt(at, now.Add(sendPause))
+		return err
 	}
 	e.metrics.probes.WithLabelValues(at.port.key.name).Inc()
 	t.sent, t.last = t.sent+1, now
 	e.schedule.start(task{at, probe}, now.Add(probeInterval))
+	return nil
 }
 
 // onTrial reports whether an address was probed for so lately that whoever

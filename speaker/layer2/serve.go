@@ -71,7 +71,7 @@ func (p *port) reply(frame []byte) verdict {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	v := p.wire.answer(frame, &p.holding)
-	if v.outcome == answered && p.send(v.reply) != nil {
+	if v.outcome == answered && p.send(v.reply, replyTimeout) != nil {
 		v.outcome = sendFailed
 	}
 	return v

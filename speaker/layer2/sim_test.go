@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -29,6 +30,9 @@ type simLAN struct {
 	// filterLimit is the length of the longest filter that the kernel takes.
 	filterLimit int
 	refuse      error // what open returns
+	// stalled are interfaces whose transmit queue is full; it is not written
+	// once the announcer runs.
+	stalled map[string]bool
 }
 
 var _ network = (*simLAN)(nil)
@@ -156,8 +160,9 @@ type simConn struct {
 	closeOnce sync.Once
 	closed    chan struct{}
 
-	mu sync.Mutex
-	vm *bpf.VM
+	mu       sync.Mutex
+	vm       *bpf.VM
+	deadline time.Time // of writing
 }
 
 func (c *simConn) SetBPF(program []bpf.RawInstruction) error {
@@ -195,6 +200,13 @@ func (c *simConn) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 func (c *simConn) WriteTo(b []byte, _ net.Addr) (int, error) {
+	if c.lan.stalled[c.name] {
+		c.mu.Lock()
+		left := time.Until(c.deadline)
+		c.mu.Unlock()
+		<-time.After(left)
+		return 0, os.ErrDeadlineExceeded
+	}
 	c.lan.mu.Lock()
 	wire := c.lan.wires[c.name]
 	c.lan.mu.Unlock()
@@ -205,7 +217,12 @@ func (c *simConn) WriteTo(b []byte, _ net.Addr) (int, error) {
 	return len(b), nil
 }
 
-func (c *simConn) SetWriteDeadline(time.Time) error { return nil }
+func (c *simConn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadline = t
+	return nil
+}
 
 func (c *simConn) Close() error {
 	c.closeOnce.Do(func() { close(c.closed) })

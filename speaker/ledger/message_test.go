@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,10 +78,11 @@ func TestDecodeRefused(t *testing.T) {
 func TestNewRecord(t *testing.T) {
 	prefix := netip.MustParsePrefix
 	long := func(i int) string { return fmt.Sprintf("%0250d", i) }
-	var wide, deep []desired.Link
+	var wide, deep, bare []desired.Link
 	for i := range 50 {
 		l := desired.Link{Name: fmt.Sprintf("bond0.100000%03d", i), Prefixes: []netip.Prefix{prefix("10.0.0.1/24")}}
 		wide = append(wide, l)
+		bare = append(bare, desired.Link{Name: fmt.Sprintf("a%d", i), Up: true})
 		for j := range 20 {
 			l.Prefixes = append(l.Prefixes, netip.PrefixFrom(number(2*(256*j+i)+1), 120))
 		}
@@ -101,9 +103,14 @@ func TestNewRecord(t *testing.T) {
 		{name: "no links", links: []desired.Link{}},
 		{name: "what others need not know", silent: []string{"self", "b", "b", ""}, links: []desired.Link{
 			{Name: "eth1", Prefixes: []netip.Prefix{prefix("10.0.0.1/24"), prefix("10.0.0.2/24"), prefix("fe80::1/64"), prefix("fd00::1/64"), prefix("10.0.0.3/32")}},
-			{Name: "cali0"}, {Name: "cali1", Prefixes: []netip.Prefix{prefix("fe80::1/64")}},
+			{Name: "eth2"}, {Name: "eth3", Prefixes: []netip.Prefix{prefix("fe80::1/64")}},
 			{Name: "eth0", Prefixes: []netip.Prefix{prefix("10.0.0.3/32")}},
 		}, want: want{links: 2, networks: 2, silent: 1}},
+		{name: "links that are up and have no address", links: []desired.Link{
+			{Name: "eth0.100", Up: true}, {Name: "eth1", Up: true, Prefixes: []netip.Prefix{prefix("fe80::1/64")}},
+		}, want: want{links: 2}},
+		{name: "those with an address go first", links: append(slices.Clone(bare), wide[:30]...), want: want{links: 32, networks: 30}},
+		{name: "and stay", links: append(slices.Clone(bare), deep[:3]...), want: want{links: 11, networks: 63}},
 		{name: "many links", links: wide, want: want{links: 32, networks: 32}},
 		{name: "too many networks", links: deep, want: want{links: 32}},
 		{name: "too many silent", links: deep, silent: names, want: want{links: -1, silent: 4}},

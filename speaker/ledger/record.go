@@ -24,10 +24,10 @@ type Record struct {
 	Node string
 	// Version grows with every Record of the node, over restarts too.
 	Version uint64
-	// Links are the links of the node that have a routable address, sorted by
-	// name. Their Prefixes are the networks they are in: masked, without those
-	// of a single address or of the link's own scope. Nil means that nothing is
-	// known of the links, empty that there are none.
+	// Links are the links of the node that have a routable address or are up,
+	// sorted by name. Their Prefixes are the networks they are in: masked,
+	// without those of a single address or of the link's own scope. Nil means
+	// that nothing is known of the links, empty that there are none.
 	Links []desired.Link
 	// Silent names the other nodes that this one finds silent, sorted.
 	Silent []string
@@ -35,10 +35,11 @@ type Record struct {
 
 // NewRecord returns the Record of a node with these links, of which it leaves
 // out what the others need not know. What does not fit into a packet goes: first
-// the networks of the links, then the links, so that none are known, and at last
-// silent nodes.
+// links without a routable address, then the networks of the others, then these,
+// so that none are known, and at last silent nodes.
 func NewRecord(node string, version uint64, links []desired.Link, silent []string) Record {
-	r := Record{Node: node, Version: min(version, maxVersion), Links: publicLinks(links)}
+	public, least := publicLinks(links)
+	r := Record{Node: node, Version: min(version, maxVersion), Links: public}
 	for _, name := range silent {
 		if name != node && validName(name) {
 			r.Silent = append(r.Silent, name)
@@ -47,6 +48,10 @@ func NewRecord(node string, version uint64, links []desired.Link, silent []strin
 	slices.Sort(r.Silent)
 	r.Silent = slices.Compact(r.Silent)
 	r.Silent = r.Silent[:min(len(r.Silent), maxSilent)]
+	for len(r.Links) > least && !r.fits() {
+		r.Links = r.Links[:len(r.Links)-1]
+	}
+	slices.SortStableFunc(r.Links, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
 	if r.fits() {
 		return r
 	}
@@ -86,22 +91,33 @@ func (r Record) fits() bool {
 	return b.size() <= MaxPacket
 }
 
-// publicLinks returns what the other nodes need to know of a node's links. The
-// ends of pods' cables, which come and go all day, have no routable address.
-func publicLinks(links []desired.Link) []desired.Link {
+// publicLinks returns what the other nodes need to know of a node's links, by
+// name, those with a routable address first, and how many these are. A link
+// without one counts in an election only while it is up.
+func publicLinks(links []desired.Link) (public []desired.Link, least int) {
 	if links == nil {
-		return nil
+		return nil, 0
 	}
-	out := []desired.Link{}
+	public = []desired.Link{}
+	var bare []desired.Link
 	for _, l := range links {
-		if !routable(l) || l.Name == "" || len(l.Name) > maxLinkName {
+		has := routable(l)
+		if !has && !l.Up || l.Name == "" || len(l.Name) > maxLinkName {
 			continue
 		}
 		l.Prefixes = networks(l.Prefixes)
-		out = append(out, l)
+		if has {
+			public = append(public, l)
+		} else {
+			bare = append(bare, l)
+		}
 	}
-	slices.SortStableFunc(out, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
-	return out[:min(len(out), maxLinks)]
+	for _, list := range [][]desired.Link{public, bare} {
+		slices.SortStableFunc(list, func(a, b desired.Link) int { return strings.Compare(a.Name, b.Name) })
+	}
+	least = min(len(public), maxLinks)
+	public = append(public, bare...)
+	return public[:min(len(public), maxLinks)], least
 }
 
 // routable reports whether a link has an address of more than its own scope.

@@ -24,8 +24,10 @@ type book struct {
 	// urgent is what has not been sent to all members directly yet, and gossip
 	// what is told to some at random; the second mends what the first loses.
 	urgent, gossip ledger.Queue
-	complete       bool // as a Message says it
-	merges         int  // states of others that were merged
+	// echoes are what of this is told to all directly again.
+	echoes   echoes
+	complete bool // as a Message says it
+	merges   int  // states of others that were merged
 
 	claims atomic.Pointer[desired.Claims]
 }
@@ -67,10 +69,21 @@ func (b *book) settle() {
 	b.complete = true
 }
 
-// tell has news told to all at once, and several times more to some.
+// tell has news of this speaker's own told to all at once, and several times
+// more: to some by gossip, and to all a while later.
 func (b *book) tell(n ledger.News, members int) {
 	b.urgent.Add(n, 1)
+	b.echoes.add(n, time.Now())
 	b.spread(n, members)
+}
+
+// echo makes urgent what is to be told again by now. It returns how long it is
+// until there is more of that; ok is false if there is none.
+func (b *book) echo(now time.Time) (wait time.Duration, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.urgent.Add(b.echoes.take(now, &b.ledger), 1)
+	return b.echoes.wait(now)
 }
 
 // spread has news told as often as memberlist tells its own.

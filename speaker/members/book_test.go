@@ -162,9 +162,12 @@ func TestRecords(t *testing.T) {
 	}
 	links := []desired.Link{
 		{Name: "eth0", Up: true, MAC: [6]byte{2, 0, 0, 0, 0, 1}, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.5/24"), netip.MustParsePrefix("fe80::5/64")}},
-		{Name: "cali1", Up: true},
+		{Name: "eth1"}, {Name: "eth2", Up: true},
 	}
-	want := []desired.Link{{Name: "eth0", Up: true, MAC: [6]byte{2, 0, 0, 0, 0, 1}, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}}
+	want := []desired.Link{
+		{Name: "eth0", Up: true, MAC: [6]byte{2, 0, 0, 0, 0, 1}, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}},
+		{Name: "eth2", Up: true},
+	}
 	opts := cmpopts.EquateComparable(netip.Prefix{})
 	s[1].SetLinks(links)
 	for _, one := range s {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/netip"
+	"time"
 
 	"github.com/hashicorp/memberlist"
 
@@ -15,14 +16,22 @@ import (
 // members; what is told to fewer than all gossip carries on.
 const maxBurst = 1024
 
-// dispatch sends what is urgent, whenever something is, until ctx ends.
+// dispatch sends what is urgent, whenever something is, and what is to be told
+// again, until ctx ends.
 func (l *List) dispatch(ctx context.Context, m *memberlist.Memberlist) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-l.urgentC:
-			l.flush(m)
+		case <-timer.C:
+		}
+		wait, ok := l.book.echo(time.Now())
+		l.flush(m)
+		if timer.Stop(); ok {
+			timer.Reset(wait)
 		}
 	}
 }

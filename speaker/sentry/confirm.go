@@ -27,13 +27,18 @@ func kernelAnswers(local netip.Addr, remote netip.AddrPort) outcome {
 	var open []unix.PollFd
 	defer func() {
 		for _, p := range open {
-			_ = unix.Close(int(p.Fd))
+			if p.Fd >= 0 {
+				_ = unix.Close(int(p.Fd))
+			}
 		}
 	}()
 	for range attempts {
 		fd, err := connect(local, remote)
-		if fd >= 0 {
+		switch {
+		case errors.Is(err, unix.EINPROGRESS):
 			open = append(open, unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT})
+		case fd >= 0:
+			_ = unix.Close(fd) // it is decided, or undecided for good
 		}
 		if o := judged(err); o != 0 {
 			return o
@@ -77,7 +82,8 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 }
 
 // await waits for a connection to be decided, until a time. It returns zero if
-// none was. A connection that ended undecided is not waited for again.
+// none was. A connection that ended undecided is closed, and its descriptor is
+// -1 from then on, which poll passes over.
 func await(open []unix.PollFd, until time.Time) outcome {
 	for {
 		left := max(0, time.Until(until))
@@ -92,7 +98,10 @@ func await(open []unix.PollFd, until time.Time) outcome {
 			if o := judged(result(int(open[i].Fd))); o != 0 {
 				return o
 			}
-			open[i].Events = 0
+			// It would report POLLHUP for ever, and its error, which has been
+			// read, not again: that looks like a success.
+			_ = unix.Close(int(open[i].Fd))
+			open[i].Fd = -1
 		}
 		if left == 0 && err == nil {
 			return 0
@@ -121,7 +130,8 @@ func judged(err error) outcome {
 	case errors.Is(err, unix.EINPROGRESS), errors.Is(err, unix.EAGAIN),
 		errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ETIMEDOUT):
 		// A host is unreachable when it does not answer ARP or neighbor
-		// discovery, which is just another way not to answer.
+		// discovery, which is just another way not to answer. That a route or a
+		// router says so looks the same; linked tells of the route.
 		return 0
 	default: // ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, ENOBUFS, EPERM, ...
 		return outcomeUnknown

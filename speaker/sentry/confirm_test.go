@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/heraldlb/herald/internal/netnstest"
@@ -91,6 +93,47 @@ func TestKernelAnswers(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Law: that a host is unreachable is no answer, however soon the own kernel says
+// so and however often it is looked at.
+func TestUnreachable(t *testing.T) {
+	here, there := netnstest.New(t), netnstest.New(t)
+	here.Veth(t, "eth0", there, "eth0")
+	here.Address(t, "eth0", netip.MustParsePrefix("192.0.2.1/24"))
+	there.Address(t, "eth0", netip.MustParsePrefix("192.0.2.2/24"))
+	here.Change(t, "lo", netlink.LinkSetUp)
+	here.Must(t, func() error {
+		_, refused, _ := net.ParseCIDR("198.51.100.0/24")
+		if err := netlink.RouteAdd(&netlink.Route{Dst: refused, Type: unix.RTN_UNREACHABLE}); err != nil {
+			return err
+		}
+		for name, value := range map[string]string{"mcast_solicit": "1", "retrans_time_ms": "4"} { // ARP gives up soon
+			if err := os.WriteFile("/proc/sys/net/ipv4/neigh/eth0/"+name, []byte(value), 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	tests := []struct {
+		name, remote string
+		want         outcome
+	}{
+		{"answers", "192.0.2.2", outcomeAnswered},
+		{"does not answer ARP", "192.0.2.9", outcomeUnanswered},
+		{"behind an unreachable route", "198.51.100.9", outcomeUnknown},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			here.Must(t, func() error {
+				remote := netip.AddrPortFrom(netip.MustParseAddr(tt.remote), 7946)
+				if got := kernelAnswers(netip.MustParseAddr("192.0.2.1"), remote); got != tt.want {
+					t.Errorf("%v, want %v", got, tt.want)
+				}
+				return nil
+			})
+		})
 	}
 }
 

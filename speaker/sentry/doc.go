@@ -1,14 +1,14 @@
 // Package sentry tells within about 0.2 s that a fellow node does not answer any
 // more: its power has failed, its cable is out, its kernel is dead.
 //
-// Members know that too, but not before 0.55 s, as they must not take a process
-// that stands still for a node that is dead. A Sentry sees the difference. It
-// watches fellow nodes by BFD, packets that cease first when anything is wrong;
-// and then it asks the kernel of the node, which answers however busy or dead
-// the speaker is. It promises that a node whose kernel answers is not silent,
-// that it accuses nobody while it stood still itself, and that an accusation
-// that turns out wrong ends within a moment. It never decides who announces
-// what, nor who is a member: a node that is not silent may still be dead.
+// Members know that too, but after about 0.75 s, as they give a process that may
+// only stand still 0.6 s to object. A Sentry sees the difference. It watches
+// fellow nodes by BFD, packets that cease first when anything is wrong; and then
+// it asks the kernel of the node, which answers however busy or dead the speaker
+// is. It promises that a node whose kernel answers is not silent, that it accuses
+// nobody while it stood still itself, and that an accusation that turns out wrong
+// ends within a moment. It never decides who announces what, nor who is a member:
+// a node that is not silent may still be dead.
 //
 // # Who watches whom
 //

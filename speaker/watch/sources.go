@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-kit/log/level"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/client-go/util/workqueue"
@@ -23,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/heraldlb/herald/internal/kube"
-	"github.com/heraldlb/herald/internal/pause"
+	"github.com/heraldlb/herald/speaker/desired"
 )
 
 // world is the one key there is.
@@ -161,28 +160,39 @@ func nodes() predicate.Predicate {
 	}}
 }
 
+// gather is how long a pass waits that only brings what this node shows up to
+// date. A thousand addresses that others claim, or that are taken here, come one
+// by one; a pass for each would use up the budget that a change needs which
+// somebody waits for.
+const gather = 20 * time.Millisecond
+
 // followMembers asks for a pass whenever the members, the links or the
 // conflicts change, until ctx ends.
 func (w *World) followMembers(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	go func() {
-		settled, alive := w.Members.Settled(), w.Members.Alive()
+		settled, alive, claims := w.Members.Settled(), w.Members.Alive(), w.Members.Claims()
 		for {
+			wait := time.Duration(0)
 			select {
 			case <-ctx.Done():
 				return
 			case <-w.Members.Changed():
-				// Claims come by the thousand, and can wait for a pass to end.
-				if now := w.Members.Alive(); !maps.Equal(alive, now) {
-					alive = now
+				wasAlive, wasClaims := alive, claims
+				alive, claims = w.Members.Alive(), w.Members.Claims()
+				if !maps.Equal(wasAlive, alive) {
 					hurry(w.urgentC)
+				} else if !concerned(w.Node, wasClaims, claims) {
+					wait = gather
 				}
 			case <-settled:
 				settled = nil // a closed channel is always ready
 			case <-w.linksC:
 				w.linksStale.Store(true)
+				hurry(w.urgentC)
 			case <-w.Layer2.Changed():
+				wait = gather
 			}
-			q.Add(world)
+			q.AddAfter(world, wait)
 		}
 	}()
 	go func() {
@@ -197,25 +207,21 @@ func (w *World) followMembers(ctx context.Context, q workqueue.TypedRateLimiting
 	return nil
 }
 
+// concerned reports whether claims have changed that give a node an address or
+// take one from it.
+func concerned(node string, was, is *desired.Claims) bool {
+	for addr := range is.Changed(was) {
+		if is.Of(addr).Node == node || was.Of(addr).Node == node {
+			return true
+		}
+	}
+	return false
+}
+
 // hurry puts a token into a channel that has room for one.
 func hurry(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// followLinks watches the links until ctx ends, and starts over when that
-// fails: without events the links that are known stay in force.
-func (w *World) followLinks(ctx context.Context) error {
-	for ctx.Err() == nil {
-		if err := w.WatchLinks(ctx, w.linksC); err != nil && ctx.Err() == nil {
-			level.Warn(w.Logger).Log("msg", "links not watched, will retry", "error", err)
-		}
-		if !pause.For(ctx, time.Second) {
-			return nil
-		}
-		hurry(w.linksC) // something may have been missed
-	}
-	return nil
 }

@@ -92,7 +92,8 @@ type Config struct {
 	Layer2  Layer2
 	// BGP is nil when there is nothing to announce by it.
 	BGP BGP
-	// Links lists the network interfaces of this node, and WatchLinks puts a
+	// Links lists the network interfaces of this node that it can announce
+	// addresses on in layer 2, from any goroutine, and WatchLinks puts a
 	// token into changed, which has room for one, whenever they may have
 	// changed, until ctx ends.
 	Links      func() ([]desired.Link, error)

@@ -526,13 +526,34 @@ func TestFollow(t *testing.T) {
 		b.linksStale.Store(false)
 		hurry(b.linksC)
 		asked("links")
+		if len(b.urgentC) == 0 {
+			t.Error("no hurry when a link changes")
+		}
 		if !b.linksStale.Load() {
 			t.Error("links are not stale")
 		}
 		b.layer2.seenC <- Conflict{Address: netip.MustParseAddr("192.0.2.1"), MAC: "x", At: time.Now()}
 		asked("conflict")
+		later := func(what string) {
+			t.Helper()
+			if synctest.Wait(); q.Len() != 0 {
+				t.Errorf("%s: a pass at once", what)
+			}
+			<-time.After(gather)
+			asked(what)
+		}
 		b.layer2.changedC <- struct{}{}
-		asked("taken")
+		later("taken")
+		claimed := func(node string, epoch uint64) {
+			b.members.Claim([]desired.Claim{{Address: netip.MustParseAddr("192.0.2.1"), Node: node, Epoch: epoch}})
+			hurry(b.members.changedC)
+		}
+		claimed("b", 1)
+		later("claimed by another for itself")
+		claimed("a", 2)
+		asked("claimed for this node")
+		claimed("b", 3)
+		asked("claimed from this node")
 
 		cancel()
 		if err := <-done; err != nil {
