@@ -3,11 +3,12 @@
 //
 // It promises that an address in a status stays where it is unless its owner
 // asks for another that can be had, or breaks the sharing rules, or no pool has
-// it any longer for Grace; that every address already in a status is claimed before the first new one
-// is given out; that nobody gets an address which another status still shows;
-// that a Service's status is written only when it changes; and that a Service
-// that cannot be served says why, in a condition and in one event, and is
-// tried again when something happens that may help it, at once, and only then.
+// it any longer for Grace; that every address already in a status is claimed
+// before the first new one is given out; that nobody gets an address which
+// another status still shows; that a Service's status is written only when it
+// changes; and that a Service that cannot be served says why, in a condition and
+// in one event, and is tried again when something happens that may help it, at
+// once, and only then.
 //
 // Deciding and doing are apart. A request is what one Service asks for; a book
 // knows all requests and decides, pure and alone; a term is the time in which

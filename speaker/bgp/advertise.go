@@ -121,8 +121,8 @@ func listen(name string) (*ndp.Conn, *net.Interface, error) {
 }
 
 // receive reads until the socket is closed or fails. The zone of what is heard is
-// that of the socket. A message that a router has
-// forwarded counts for nothing (RFC 4861 sections 6.1.1 and 6.1.2).
+// that of the socket. A message that a router has forwarded counts for nothing
+// (RFC 4861 sections 6.1.1 and 6.1.2).
 func receive(c *ndp.Conn, heard func(advert), solicited func()) error {
 	var last time.Time
 	for {

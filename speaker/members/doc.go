@@ -52,8 +52,9 @@
 // was lost. What a speaker says itself it tells all again after 0.25, 1 and 3 s,
 // unless there is something newer by then: a link that is down for a moment
 // loses all the rest, and nobody notices. When two speakers meet, and every ten
-// seconds, they exchange all they know. On a loopback network a claim is known to the other two of three
-// speakers after 0.05 ms and to 29 others after 3 ms (medians; BenchmarkClaim).
+// seconds, they exchange all they know. On a loopback network a claim is known
+// to the other two of three speakers after 0.05 ms and to 29 others after 3 ms
+// (medians; BenchmarkClaim).
 // A speaker that starts has heard all there is before Settled, if there is
 // anybody who has; of others that just start it asks no more than sixteen.
 //
