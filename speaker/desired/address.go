@@ -13,6 +13,10 @@ type service struct {
 	// holdings of its addresses, sorted by address. The slice never grows, as
 	// addresses point into it.
 	holdings []holding
+	// room is for the holdings of most.
+	room   [1]holding
+	hash   uint64 // of the key
+	bucket *bucket
 	// inInput is false while Computer.replace has not come across the Service.
 	inInput bool
 }
@@ -39,6 +43,7 @@ type address struct {
 	networks []int
 	// holdings of all that share the address, in the order of byStrictness.
 	holdings []*holding
+	room     [1]*holding // for the holdings of most
 
 	// claim is the one in force, and made is true when this node made it: the
 	// Claims of the Input do not have it.

@@ -19,9 +19,12 @@ func (c *Computer) assemble(changed bool) State {
 	if !changed {
 		return s
 	}
-	s.Layer2 = slices.Grow([]Layer2Address(nil), len(c.led))
-	for _, a := range c.led {
-		s.Layer2 = append(s.Layer2, a.led)
+	if c.relit {
+		c.relit = false
+		s.Layer2 = slices.Grow([]Layer2Address(nil), len(c.led))
+		for _, a := range c.led {
+			s.Layer2 = append(s.Layer2, a.led)
+		}
 	}
 	if len(c.destinations.stale) > 0 {
 		c.destinations.settle()
@@ -32,25 +35,20 @@ func (c *Computer) assemble(changed bool) State {
 }
 
 // declined tells what this node does not announce, and why not.
-func (c *Computer) declined() []Declined {
-	all := make([]Declined, 0, len(c.state.Declined)*17/16+16)
-	for _, svc := range c.order {
-		for i := range svc.holdings {
-			h := &svc.holdings[i]
-			d := Declined{Service: svc.svc.Key, Address: h.address.addr, Protocol: ProtocolLayer2, Reason: h.reason}
-			if h.reason == NotElected {
-				d.Holder = h.address.holder
-			}
-			if h.reason != 0 {
-				all = append(all, d)
-			}
-			if h.unsaid != 0 {
-				all = append(all, Declined{Service: d.Service, Address: d.Address, Protocol: ProtocolBGP, Reason: h.unsaid})
-			}
-		}
+func (c *Computer) declined() Declines {
+	parts := slices.Clone(c.state.Declined)
+	if parts == nil {
+		parts = make(Declines, buckets)
 	}
-	if len(all) == 0 {
+	some := false
+	for i := range c.buckets {
+		if b := &c.buckets[i]; b.stale {
+			parts[i], b.stale = b.declined(), false
+		}
+		some = some || parts[i] != nil
+	}
+	if !some {
 		return nil // as in the zero State
 	}
-	return all
+	return parts
 }

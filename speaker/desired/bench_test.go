@@ -66,7 +66,7 @@ func claimed(in desired.Input) desired.Input {
 	in.Services, in.Node = all, node
 	state := desired.Compute(in)
 	claims := state.Claims
-	for _, d := range state.Declined {
+	for d := range state.Declined.All() {
 		if d.Holder != "" {
 			claims = append(claims, desired.Claim{Address: d.Address, Node: d.Holder, Epoch: 1})
 		}

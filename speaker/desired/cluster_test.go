@@ -274,7 +274,7 @@ func render(s desired.State) string {
 		fmt.Fprintf(&b, "  announces %v on %s for %s (%v%s)\n", a.Address,
 			strings.Join(a.Interfaces, " "), strings.Join(a.Services, " "), a.Cause, fresh)
 	}
-	for _, d := range s.Declined {
+	for _, d := range sortedDeclines(s.Declined) {
 		holder := ""
 		if d.Holder != "" {
 			holder = " (" + d.Holder + " is)"

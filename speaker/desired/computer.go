@@ -3,7 +3,6 @@ package desired
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/heraldlb/herald/config"
 )
@@ -25,11 +24,12 @@ type Computer struct {
 	// services by key and addresses by address are those of input.
 	services  map[string]*service
 	addresses map[netip.Addr]*address
-	// order holds services, sorted by key.
-	order []*service
-	load  load
-	// led holds the addresses that this node announces, sorted.
-	led []*address
+	buckets   [buckets]bucket // of services
+	load      load
+	// led holds the addresses that this node announces, sorted, and relit is true
+	// when they are not what state has.
+	led   []*address
+	relit bool
 	// unsettled are the addresses that are to be decided about.
 	unsettled []*address
 	// open are those that depend on the others, and those whose claim has not
@@ -185,9 +185,10 @@ func (c *Computer) conclude(d *decider) (changed bool) {
 	lost := false
 	for _, a := range c.unsettled {
 		if len(a.holdings) > 0 {
-			changed = d.conclude(a) || changed
+			retold, relit := d.conclude(a)
+			changed, c.relit = changed || retold || relit, c.relit || relit
 		} else {
-			changed, a.led = true, Layer2Address{}
+			changed, a.led, c.relit = true, Layer2Address{}, c.relit || a.wasLed
 			d.giveBack(a.addr)
 			delete(c.addresses, a.addr)
 		}
@@ -237,9 +238,6 @@ func merge[T any](old, added []T, keep func(T) bool, compare func(a, b T) int) [
 	}
 	return append(merged, added...)
 }
-
-// byKey orders services by their keys.
-func byKey(a, b *service) int { return strings.Compare(a.svc.Key, b.svc.Key) }
 
 // byAddress orders addresses.
 func byAddress(a, b *address) int { return a.addr.Compare(b.addr) }

@@ -19,9 +19,13 @@ func TestComputerForgets(t *testing.T) {
 			in.Services = append(in.Services, &Service{Key: fmt.Sprintf("s/%d", round*10+i), Addresses: []netip.Addr{addr}})
 		}
 		c.Compute(in)
-		if n := len(in.Services); len(c.services) != n || len(c.addresses) != n || len(c.order) != n || len(c.led) > n {
-			t.Fatalf("with %d Services the Computer has %d, %d in order, %d addresses, %d led",
-				n, len(c.services), len(c.order), len(c.addresses), len(c.led))
+		inBuckets := 0
+		for i := range c.buckets {
+			inBuckets += len(c.buckets[i].services)
+		}
+		if n := len(in.Services); len(c.services) != n || len(c.addresses) != n || inBuckets != n || len(c.led) > n {
+			t.Fatalf("with %d Services the Computer has %d, %d in buckets, %d addresses, %d led",
+				n, len(c.services), inBuckets, len(c.addresses), len(c.led))
 		}
 	}
 	if len(c.view.covers) != 0 {

@@ -183,15 +183,16 @@ func (d *decider) handAll(addresses []*address, load load) {
 }
 
 // conclude sets what follows from an address's holder, remembers it, and
-// reports whether the State is not what it was.
-func (d *decider) conclude(a *address) (changed bool) {
-	changed = a.told != a.holder
+// reports whether what is declined of it is not what it was, and whether how it
+// is announced is not.
+func (d *decider) conclude(a *address) (retold, relit bool) {
+	retold = a.told != a.holder
 	a.told = a.holder
 	led := Layer2Address{Address: a.addr, Cause: a.tenure.cause, Fresh: a.tenure.fresh}
 	for _, h := range a.holdings {
 		was := h.reason
 		h.reason = d.reason(h)
-		changed = changed || was != h.reason
+		retold = retold || was != h.reason
 		if h.reason == 0 {
 			led.Services = append(led.Services, h.service.svc.Key)
 			led.Interfaces = append(led.Interfaces, h.cover.linksFor(a.addr)...)
@@ -204,16 +205,21 @@ func (d *decider) conclude(a *address) (changed bool) {
 	slices.Sort(led.Interfaces)
 	led.Interfaces = slices.Compact(led.Interfaces)
 	if !sameLed(a.led, led) {
-		a.led, changed = led, true
+		a.led, relit = led, true
+	}
+	if retold {
+		for _, h := range a.holdings {
+			h.service.bucket.stale = true
+		}
 	}
 	if a.claim.Node != d.view.node {
 		delete(d.memory.held, a.addr)
-		return changed
+		return retold, relit
 	}
 	t := a.tenure
 	t.announced, t.preferences = led.Services != nil, a.preferences()
 	d.memory.held[a.addr] = t
-	return changed
+	return retold, relit
 }
 
 // giveBack forgets an address that no Service has any more, and gives it back if

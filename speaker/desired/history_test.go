@@ -46,7 +46,7 @@ func holders(t *testing.T, c cluster, states map[string]desired.State) map[netip
 		}
 	}
 	for _, node := range c.speakers {
-		for _, d := range states[node].Declined {
+		for d := range states[node].Declined.All() {
 			if d.Holder != "" && c.alive[node] && d.Holder != out[d.Address] {
 				t.Fatalf("%s takes %s for the holder of %v, which is %q\n%s", node, d.Holder, d.Address, out[d.Address], c.describe())
 			}

@@ -69,6 +69,7 @@ func TestStateIsThatOfTheModel(t *testing.T) {
 		holders := elected(t, c)
 		for _, node := range c.speakers {
 			want, got := model(c.input(node), holders), desired.Compute(c.input(node))
+			got.Declined = desired.Declines{sortedDeclines(got.Declined)}
 			if diff := gocmp.Diff(want, got, byValue); diff != "" {
 				t.Fatalf("%s (-model +got):\n%s\n%s", node, diff, c.describe())
 			}
@@ -84,9 +85,15 @@ func TestComputeBGP(t *testing.T) {
 		c := w.cluster()
 		for _, node := range c.speakers {
 			whole, got := desired.Compute(c.input(node)), desired.ComputeBGP(c.input(node))
-			want := desired.State{BGP: whole.BGP, Declined: slices.DeleteFunc(whole.Declined, func(d desired.Declined) bool {
-				return d.Protocol != desired.ProtocolBGP
-			})}
+			want := desired.State{BGP: whole.BGP}
+			for _, part := range whole.Declined {
+				want.Declined = append(want.Declined, slices.DeleteFunc(slices.Clone(part), func(d desired.Declined) bool {
+					return d.Protocol != desired.ProtocolBGP
+				}))
+			}
+			if want.Declined.Len() == 0 {
+				want.Declined = nil
+			}
 			if diff := gocmp.Diff(want, got, byValue, cmpopts.EquateEmpty()); diff != "" {
 				t.Fatalf("%s (-whole +got):\n%s\n%s", node, diff, c.describe())
 			}
@@ -141,10 +148,10 @@ func accountsForAll(c cluster, node string, s desired.State) error {
 		protocol desired.Protocol
 	}
 	seen := map[claim]int{}
-	for _, d := range s.Declined {
+	for d := range s.Declined.All() {
 		seen[claim{d.Service, d.Address, d.Protocol}]++
 		if (d.Reason == desired.NotElected) != (d.Holder != "") || d.Reason == 0 {
-			return fmt.Errorf("%+v: holder and reason do not fit", d)
+			return fmt.Errorf("%+v: holder and reason do not fit", *d)
 		}
 	}
 	services := map[string]*desired.Service{}

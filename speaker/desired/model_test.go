@@ -204,7 +204,10 @@ func modelLinks(links []desired.Link, ads []config.L2Advertisement, addr netip.A
 // model returns the State of a node that has just started, given who holds each
 // address. There are no claims yet.
 func model(in desired.Input, holders map[netip.Addr]string) desired.State {
-	var out desired.State
+	var (
+		out      desired.State
+		declined []desired.Declined
+	)
 	led := map[netip.Addr]desired.Layer2Address{}
 	for _, s := range in.Services {
 		for _, addr := range slices.Compact(slices.SortedFunc(slices.Values(s.Addresses), netip.Addr.Compare)) {
@@ -214,7 +217,7 @@ func model(in desired.Input, holders map[netip.Addr]string) desired.State {
 				d.Reason, d.Holder = desired.NotElected, holders[addr]
 			}
 			if d.Reason != 0 {
-				out.Declined = append(out.Declined, d)
+				declined = append(declined, d)
 				continue
 			}
 			l := led[addr]
@@ -225,7 +228,8 @@ func model(in desired.Input, holders map[netip.Addr]string) desired.State {
 		}
 	}
 	out.BGP = modelBGP(in)
-	out.Declined = append(out.Declined, modelUnsaid(in)...)
+	declined = append(declined, modelUnsaid(in)...)
+	out.Declined = desired.Declines{sortedDeclines(desired.Declines{declined})}
 	for _, l := range led {
 		l.Cause, l.Fresh = desired.Placed, true
 		out.Claims = append(out.Claims, desired.Claim{Address: l.Address, Node: in.Node, Epoch: 1})
@@ -236,9 +240,13 @@ func model(in desired.Input, holders map[netip.Addr]string) desired.State {
 	}
 	slices.SortFunc(out.Layer2, func(a, b desired.Layer2Address) int { return a.Address.Compare(b.Address) })
 	slices.SortFunc(out.Claims, func(a, b desired.Claim) int { return a.Address.Compare(b.Address) })
-	slices.SortFunc(out.Declined, func(a, b desired.Declined) int {
+	return out
+}
+
+// sortedDeclines returns all that is declined, sorted by Service, address, protocol.
+func sortedDeclines(d desired.Declines) (out []desired.Declined) {
+	return slices.SortedFunc(slices.Values(slices.Concat(d...)), func(a, b desired.Declined) int {
 		return cmp.Or(strings.Compare(a.Service, b.Service), a.Address.Compare(b.Address),
 			cmp.Compare(a.Protocol, b.Protocol))
 	})
-	return out
 }

@@ -21,11 +21,8 @@ func (c *Computer) replace(input []*Service) bool {
 	for _, svc := range old {
 		c.services[svc.Key].inInput = false
 	}
-	added := c.take(now)
-	removed := c.drop(old)
-	if removed || len(added) > 0 {
-		c.order = merge(c.order, added, func(s *service) bool { return s.inInput }, byKey)
-	}
+	c.take(now)
+	c.drop(old)
 	if first {
 		c.input = make([]*Service, 0, len(input))
 	}
@@ -35,51 +32,52 @@ func (c *Computer) replace(input []*Service) bool {
 	return first || len(c.unsettled) > 0
 }
 
-// take makes Services part of the Input, and returns those with a new key.
-func (c *Computer) take(input []*Service) (added []*service) {
+// take makes Services part of the Input.
+func (c *Computer) take(input []*Service) {
 	for _, svc := range input {
 		s, ok := c.services[svc.Key]
 		if !ok {
-			s = &service{}
+			hash := hashName(svc.Key)
+			s = &service{svc: svc, hash: hash, bucket: &c.buckets[hash%buckets]}
 			c.services[svc.Key] = s
-			added = append(added, s)
-		}
-		if s.svc != svc {
+			s.bucket.add(s)
+			c.attach(s)
+		} else if s.svc != svc {
 			c.detach(s)
-			c.attach(s, svc)
+			s.svc = svc
+			c.attach(s)
 		}
 		s.inInput = true
 	}
-	return added
 }
 
-// drop forgets those of the last Input's Services that are not in the new one,
-// and reports whether there were any.
-func (c *Computer) drop(input []*Service) (dropped bool) {
+// drop forgets those of the last Input's Services that are not in the new one.
+func (c *Computer) drop(input []*Service) {
 	for _, svc := range input {
 		if s, ok := c.services[svc.Key]; ok && !s.inInput {
 			c.detach(s)
+			s.bucket.remove(s)
 			delete(c.services, svc.Key)
-			dropped = true
 		}
 	}
-	return dropped
 }
 
-// attach makes a service that holds nothing stand for svc.
-func (c *Computer) attach(s *service, svc *Service) {
-	s.svc, s.serving = svc, false
-	for _, serving := range svc.Serving {
-		s.serving = s.serving || serving
+// attach gives a service that holds nothing its addresses.
+func (c *Computer) attach(s *service) {
+	svc := s.svc
+	s.serving, s.bucket.stale = serves(svc), true
+	addrs := svc.Addresses
+	if len(addrs) > 1 {
+		addrs = slices.Clone(addrs)
+		slices.SortFunc(addrs, netip.Addr.Compare)
+		addrs = slices.Compact(addrs)
 	}
-	addrs := slices.Clone(svc.Addresses)
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	addrs = slices.Compact(addrs)
-	s.holdings = make([]holding, len(addrs))
+	s.holdings = append(s.room[:0], make([]holding, len(addrs))...)
 	for i, addr := range addrs {
 		a, ok := c.addresses[addr]
 		if !ok {
 			a = &address{addr: addr, slot: newSlot(addr), networks: c.view.linkMap.around(addr), owner: -1}
+			a.holdings = a.room[:0]
 			c.addresses[addr] = a
 		}
 		h := &s.holdings[i]
@@ -95,8 +93,19 @@ func (c *Computer) attach(s *service, svc *Service) {
 	}
 }
 
+// serves reports whether an endpoint of a Service serves anywhere.
+func serves(svc *Service) bool {
+	for _, serving := range svc.Serving {
+		if serving {
+			return true
+		}
+	}
+	return false
+}
+
 // detach takes a service's addresses away.
 func (c *Computer) detach(s *service) {
+	s.bucket.stale = true
 	for i := range s.holdings {
 		h := &s.holdings[i]
 		a := h.address

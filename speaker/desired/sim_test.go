@@ -141,7 +141,7 @@ func (s *sim) leaders() (map[netip.Addr]string, error) {
 		}
 	}
 	for _, p := range s.speakers {
-		for _, d := range p.state.Declined {
+		for d := range p.state.Declined.All() {
 			if p.running && d.Holder != "" && d.Holder != leaders[d.Address] {
 				return nil, fmt.Errorf("%s takes %s for the holder of %v, which is %q", p.name, d.Holder, d.Address, leaders[d.Address])
 			}

@@ -2,8 +2,8 @@ package desired
 
 import "net/netip"
 
-// A State is what this node's speaker should announce. Its slices are sorted,
-// so equal decisions are equal values. It is never written after it is built,
+// A State is what this node's speaker should announce. Equal decisions are
+// equal values: its slices are sorted, but for Declined, whose order is fixed too. It is never written after it is built,
 // and may share memory with later ones.
 type State struct {
 	// Layer2 is sorted by address.
@@ -11,8 +11,8 @@ type State struct {
 	// BGP is what is said to routers.
 	BGP BGP
 	// Declined tells for every address of every Service that this node does
-	// not announce by a protocol why not, sorted by Service, address, protocol.
-	Declined []Declined
+	// not announce by a protocol why not.
+	Declined Declines
 	// Claims are those that this node makes: to be told to all speakers, and to
 	// be in the next Input. They are in force in this State already. Sorted by
 	// address.

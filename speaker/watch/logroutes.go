@@ -63,10 +63,10 @@ func whyGone(services []string, reasons map[string]desired.Reason) string {
 }
 
 // reasonsByService finds why Services are not announced by BGP.
-func reasonsByService(declined []desired.Declined) map[string]desired.Reason {
+func reasonsByService(declined desired.Declines) map[string]desired.Reason {
 	out := map[string]desired.Reason{}
-	for i := range declined {
-		if d := &declined[i]; d.Protocol == desired.ProtocolBGP {
+	for d := range declined.All() {
+		if d.Protocol == desired.ProtocolBGP {
 			out[d.Service] = d.Reason
 		}
 	}

@@ -91,8 +91,7 @@ func (m *metrics) pass(took time.Duration, services int, state *desired.State, a
 		reason   desired.Reason
 	}
 	counts := map[kind]int{}
-	for i := range state.Declined {
-		d := &state.Declined[i]
+	for d := range state.Declined.All() {
 		counts[kind{d.Protocol, d.Reason}]++
 	}
 	m.declined.Reset()

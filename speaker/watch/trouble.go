@@ -97,8 +97,8 @@ type withdrawal struct{ reason, holder string }
 // reasonsByAddress finds why addresses are not announced. One that should be,
 // and is not, is held back.
 func reasonsByAddress(state *desired.State) map[netip.Addr]withdrawal {
-	out := make(map[netip.Addr]withdrawal, len(state.Declined)+len(state.Layer2))
-	for _, d := range state.Declined {
+	out := make(map[netip.Addr]withdrawal, state.Declined.Len()+len(state.Layer2))
+	for d := range state.Declined.All() {
 		if d.Protocol != desired.ProtocolLayer2 {
 			continue
 		}
