@@ -99,6 +99,9 @@ const (
 // A Status is a session as it is. It is a copy.
 type Status struct {
 	Session Session
+	// Discriminator is ours. Another one than before means another session with
+	// the same peer, which knows nothing of the one before.
+	Discriminator uint32
 
 	// State is ours, RemoteState that which the peer told last, or zero if it
 	// has told none lately.

@@ -191,7 +191,7 @@ func (e *engine) troubles() []error {
 // status returns what callers see of s.
 func (e *engine) status(s *session) Status {
 	st := Status{
-		Session: s.wish, State: s.state, RemoteState: s.remoteState,
+		Session: s.wish, Discriminator: s.local, State: s.state, RemoteState: s.remoteState,
 		Diagnostic: s.diagnostic, RemoteDiagnostic: s.remoteDiagnostic,
 		Since: s.since, Transmit: s.interval(), Detection: s.detection(), Error: s.err,
 	}

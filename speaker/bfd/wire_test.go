@@ -287,9 +287,15 @@ func TestProfileChange(t *testing.T) {
 			pass(300 * ms)
 		}
 		for side, before := range []Status{a, b} {
-			if s := r.until(side, "up", func(s Status) bool { return s.State == Up }); !s.Since.Equal(before.Since) {
-				t.Errorf("host %d flapped", side)
+			s := r.until(side, "up", func(s Status) bool { return s.State == Up })
+			if !s.Since.Equal(before.Since) || s.Discriminator != before.Discriminator {
+				t.Errorf("host %d flapped: %+v, was %+v", side, s, before)
 			}
+		}
+		r.set(0)
+		r.set(0, r.to(0, 0, quick))
+		if s := r.managers[0].Status()[0]; s.Discriminator == a.Discriminator {
+			t.Errorf("a session that is wanted again is that of before: %+v", s)
 		}
 	})
 }

@@ -256,6 +256,7 @@ type fakeDetector struct {
 	mu      sync.Mutex
 	want    []bfd.Session
 	sets    int
+	made    uint32 // sessions so far
 	status  map[string]bfd.Status
 	hushed  bool
 	history []string
@@ -279,7 +280,8 @@ func (d *fakeDetector) Set(_ context.Context, want []bfd.Session) error {
 	for _, s := range want {
 		st, ok := old[s.Name]
 		if !ok || identity(st.Session) != identity(s) {
-			st = bfd.Status{State: bfd.Down}
+			d.made++
+			st = bfd.Status{State: bfd.Down, Discriminator: d.made}
 		}
 		st.Session = s
 		d.status[s.Name] = st

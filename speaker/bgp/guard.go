@@ -64,9 +64,10 @@ type guard struct {
 
 // A watch is what a guard saw last of a BFD session.
 type watch struct {
-	identity bfd.Session
-	state    bfd.State
-	since    time.Time // of the state
+	identity      bfd.Session
+	discriminator uint32
+	state         bfd.State
+	since         time.Time // of the state
 }
 
 // run guards until ctx ends.
@@ -89,10 +90,10 @@ func (g *guard) look(going *sync.WaitGroup) {
 	for _, s := range g.config.Detector.Status() {
 		name, id := s.Session.Name, identity(s.Session)
 		before := g.was[name]
-		if before.identity != id {
+		if before.identity != id || before.discriminator != s.Discriminator {
 			before = watch{}
 		}
-		seen[name] = watch{id, s.State, s.Since}
+		seen[name] = watch{id, s.Discriminator, s.State, s.Since}
 		w := wards[name]
 		if w.identity != id {
 			continue

@@ -104,6 +104,9 @@ func (e *engine) failed(name string, w ward, reason string, at time.Time) {
 	if p == nil || p.config == nil || e.leaving != nil || identity(p.liveness.session) != w.identity {
 		return
 	}
+	if p.session == nil && !p.liveness.held() {
+		return // a router may end BFD because BGP has ended
+	}
 	p.liveness.since, p.liveness.reason = at, reason
 	if p.session != nil {
 		e.enter(p, Event{At: at, State: Idle, Reason: reason}, level.Warn)

@@ -70,6 +70,26 @@ func TestBFDDownBetweenLooks(t *testing.T) {
 	})
 }
 
+// A BFD session that was given up and is wanted again starts from the beginning:
+// that it is not up yet says nothing of the path.
+func TestBFDWantedAgain(t *testing.T) {
+	inWatchedWorld(t, func(w *world) {
+		without := watched(50 * time.Millisecond)
+		without.Sessions[0].BFD = nil
+		w.set(without)
+		w.set(watched(50 * time.Millisecond))
+		synctest.Wait()
+		w.router.establish("a", time.Minute)
+		w.router.drain()
+		w.detector.say("a", bfd.Down, bfd.Down, 0)
+		w.detector.say("a", bfd.Init, bfd.Down, 0)
+		if s := w.status("a"); s.State != EstablishedState {
+			t.Errorf("%+v", s)
+		}
+		wantLog(t, w.router)
+	})
+}
+
 // Nothing that another session is busy with delays that.
 func TestBFDDownWhileBusy(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -133,6 +153,27 @@ func TestBFDAdminDown(t *testing.T) {
 		w.detector.say("a", bfd.Down, bfd.AdminDown, bfd.NeighborDown)
 		synctest.Wait()
 		wantLog(t, w.router, "reset a: BFD session down: DetectionTimeExpired", "close a cease", "open a")
+	})
+}
+
+// A router ends its BFD session because BGP has ended for other settings: that says
+// nothing of the path. It is left alone until then, whatever else is set.
+func TestBFDDownAfterSession(t *testing.T) {
+	inWatchedWorld(t, func(w *world) {
+		for i := range 2 {
+			other := watched(50 * time.Millisecond)
+			other.Sessions[0].HoldTime = time.Duration(33+i) * time.Second
+			w.set(other)
+			synctest.Wait()
+		}
+		wantLog(t, w.router, "close a keep")
+		w.detector.say("a", bfd.Down, bfd.Down, bfd.NeighborDown)
+		pause.For(w.t.Context(), breath-time.Millisecond)
+		synctest.Wait()
+		wantLog(t, w.router)
+		pause.For(w.t.Context(), time.Millisecond)
+		synctest.Wait()
+		wantLog(t, w.router, "open a")
 	})
 }
 

@@ -38,6 +38,8 @@ type peer struct {
 	withdraw []netip.Prefix
 
 	retry   time.Time // not before; zero for at once
+	breath  time.Time // not before either, whatever the settings are; see breath
+	resting bool      // breath begins when closing is done
 	backoff time.Duration
 
 	state       State
@@ -83,6 +85,20 @@ func (p *peer) later(now time.Time) {
 	p.retry = now.Add(p.backoff)
 }
 
+// breath is how long a router is left alone that is to watch us by BFD, after its
+// session has ended because of other settings: it ends its BFD session too, says
+// Down by it, and may take it for that of a connection that comes meanwhile. FRR
+// 8.4 does: nothing watches that path then for as long as the session lasts.
+const breath = time.Second
+
+// notBefore returns when a session may be opened.
+func (p *peer) notBefore() time.Time {
+	if p.breath.After(p.retry) {
+		return p.breath
+	}
+	return p.retry
+}
+
 // lack notes since when prefixes have had no next hop.
 func (p *peer) lack(now time.Time) {
 	switch {
@@ -100,7 +116,7 @@ func (p *peer) wakes(now time.Time) []time.Time {
 	}
 	w := []time.Time{p.liveness.until()}
 	if p.stale || p.session == nil && !p.closing && !p.liveness.held() {
-		w = append(w, p.retry)
+		w = append(w, p.notBefore())
 	}
 	if !p.lacking.IsZero() {
 		// A next hop may come with a route, and nobody tells of routes.

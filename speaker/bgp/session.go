@@ -92,7 +92,7 @@ func (p *peer) next() Neighbor { return neighborOf(p.config, p.site, p.id) }
 
 // open opens the session of a peer that has none and can have one.
 func (e *engine) open(p *peer, now time.Time) error {
-	if p.config == nil || p.session != nil || p.closing || p.liveness.held() || now.Before(p.retry) {
+	if p.config == nil || p.session != nil || p.closing || p.liveness.held() || now.Before(p.notBefore()) {
 		return nil
 	}
 	if p.obstacle != "" {
@@ -153,6 +153,7 @@ func (e *engine) closeUnfit(p *peer) {
 		e.reset(p, p.obstacle)
 		e.close(p, farewell(keep), p.obstacle)
 	case p.next() != p.neighbor:
+		p.resting = p.up() && p.config.BFD != nil
 		e.close(p, farewell(survives(p.neighbor, p.next(), p.established)), "the settings of the session changed")
 	}
 }
@@ -190,6 +191,9 @@ func (e *engine) close(p *peer, f Farewell, reason string) {
 // closed follows the end of a session.
 func (e *engine) closed(p *peer, err error) {
 	p.closing = false
+	if p.resting {
+		p.resting, p.breath = false, time.Now().Add(breath)
+	}
 	if err != nil {
 		level.Warn(e.config.Logger).Log("msg", "bgp session not closed in good order", "peer", p.name, "error", err)
 	}
