@@ -16,7 +16,7 @@ func (b *bench) arrived(ctx context.Context, n int) (map[string]time.Time, error
 	g, ctx := errgroup.WithContext(ctx)
 	for i, name := range routers {
 		g.Go(func() error {
-			return wait(ctx, fmt.Sprintf("%d routes at %s", n, name), func() (bool, error) {
+			return waitEvery(ctx, ask, fmt.Sprintf("%d routes at %s", n, name), func() (bool, error) {
 				got, err := b.count(ctx, name)
 				at[i] = time.Now()
 				return got == n, err

@@ -19,9 +19,10 @@ type restartTime struct {
 	ready, next, born float64
 }
 
-// restart deletes the controller's pods, all of them or the one that acts,
-// while all Services have addresses. It measures how long until the next
-// Service, created when the old process is gone, gets one, and what was written.
+// restart deletes the controller's pods, all of them or the one that acts, while
+// all Services have addresses. It measures how long until the next Service,
+// created when the old process is gone, gets one, and what was written. Then it
+// restarts the controller by a rollout.
 func (b *bench) restart(ctx context.Context) error {
 	if err := b.filled(ctx); err != nil {
 		return err
@@ -36,7 +37,60 @@ func (b *bench) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := b.rollouts(ctx); err != nil {
+		return err
+	}
 	return b.usage(ctx, "after the last restart")
+}
+
+// rollouts restarts the controller as an operator does, and measures how long
+// Services are without an address that come and go meanwhile.
+func (b *bench) rollouts(ctx context.Context) error {
+	var longest, took []float64
+	for i := range b.o.runs {
+		if _, err := b.quiet(ctx); err != nil {
+			return err
+		}
+		began := time.Now()
+		if _, err := b.lab.Kubectl(ctx, "", "-n", heraldNamespace, "rollout", "restart", "deployment/controller"); err != nil {
+			return err
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.lab.Kubectl(ctx, "", "-n", heraldNamespace, "rollout", "status", "deployment/controller", "--timeout=2m")
+			done <- err
+		}()
+		worst, err := b.comeAndGo(ctx, fmt.Sprintf("rollout-%02d", i), done)
+		if err != nil {
+			return err
+		}
+		longest, took = append(longest, worst.Seconds()), append(took, time.Since(began).Seconds())
+	}
+	b.table.section("rollout restart of the controller; Services created meanwhile, one after the other")
+	b.table.add("longest time that one was without an address", "s", maxRestart, longest...)
+	b.table.add("the rollout", "s", nothing, took...)
+	return nil
+}
+
+// comeAndGo creates Services and deletes them again, one after the other until
+// something is done, and returns the longest time that one had no address.
+func (b *bench) comeAndGo(ctx context.Context, prefix string, done <-chan error) (worst time.Duration, err error) {
+	for i := 0; ; i++ {
+		name := fmt.Sprintf("%s-%03d", prefix, i)
+		d, _, err := b.next(ctx, name)
+		if err != nil {
+			return 0, err
+		}
+		worst = max(worst, d)
+		if err := b.deleteService(ctx, b.ours.namespace, name); err != nil {
+			return 0, err
+		}
+		select {
+		case err := <-done:
+			return worst, err
+		case <-time.After(ask):
+		}
+	}
 }
 
 // restarts replaces those of the controller's pods that are chosen, as often
@@ -122,7 +176,7 @@ func (b *bench) restartOnce(ctx context.Context, choose func([]controllerPod) []
 // other pods of the controller that are ready.
 func (b *bench) replaced(ctx context.Context, victims map[string]bool, n int, onGone func() error) error {
 	gone := false
-	return wait(ctx, "new controller ready", func() (bool, error) {
+	return waitEvery(ctx, ask, "new controller ready", func() (bool, error) {
 		pods, err := b.allPods(ctx, "controller")
 		if err != nil {
 			return false, err

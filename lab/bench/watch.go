@@ -17,6 +17,9 @@ const (
 	// look is how often a condition is looked at. It bounds no precision: what
 	// is timed is noted when it happens.
 	look = 5 * time.Millisecond
+	// ask is how often somebody else is asked for a condition, who is at work for
+	// what is measured. It bounds the precision.
+	ask = 100 * time.Millisecond
 	// tooLong is how long anything may take before the run is given up.
 	tooLong = 10 * time.Minute
 )
@@ -170,9 +173,14 @@ func (t *tracker) version(name string) (string, error) {
 
 // wait waits until done says so.
 func wait(ctx context.Context, what string, done func() (bool, error)) error {
+	return waitEvery(ctx, look, what, done)
+}
+
+// waitEvery asks done at an interval until it says yes.
+func waitEvery(ctx context.Context, interval time.Duration, what string, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, tooLong)
 	defer cancel()
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		if ok, err := done(); err != nil || ok {

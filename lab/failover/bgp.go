@@ -39,11 +39,12 @@ metadata: {name: slow}
 spec: {receiveInterval: 300, transmitInterval: 300, detectMultiplier: 3}
 `
 
-// watchedFast is how peers are watched by BFD, and restarted gracefully what
-// asks routers to keep routes as well.
+// watchedFast is how peers are watched by BFD, unwatched what asks routers to keep
+// the routes of a speaker that restarts, and restarted both.
 const (
 	watchedFast = "bfdProfile: fast"
-	restarted   = "gracefulRestart: true, " + watchedFast
+	unwatched   = "gracefulRestart: true"
+	restarted   = unwatched + ", " + watchedFast
 )
 
 // setUpBGP makes what every measurement of BGP needs, unless that was done.
@@ -76,10 +77,25 @@ spec: {ipAddressPools: [routed]}
 	return nil
 }
 
-// peer makes both routers peers of every node, over IPv4, with further fields.
+// peer makes both routers peers of every node, over IPv4, with further fields,
+// when they have forgotten the sessions before: FRR 8.4 does not watch a dynamic
+// neighbor that has restarted gracefully without BFD and has it then.
 func (r *run) peer(ctx context.Context, fields string) error {
+	if _, err := r.Kubectl(ctx, "", "delete", "bgppeers", "--all"); err != nil {
+		return err
+	}
 	manifest := ""
 	for _, w := range ways {
+		err := until(ctx, w.router+" has no routes", func(ctx context.Context) error {
+			v, err := r.Routes(ctx, w.router)
+			if err != nil {
+				return err
+			}
+			return someLeft(len(v.Forwarding))
+		})
+		if err != nil {
+			return err
+		}
 		manifest += fmt.Sprintf(`
 ---
 apiVersion: heraldlb.io/v1beta1

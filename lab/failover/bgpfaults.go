@@ -2,7 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/heraldlb/herald/lab/figures"
 )
@@ -34,15 +39,28 @@ func routedFaults() []routedFault {
 			name: "bgp-rollout", title: "all speakers restarted, one after the other", fields: restarted,
 			strike: (*run).rollOut, after: settling, failed: none,
 		}, {
+			name: "bgp-term-alone", title: "speaker of a node: SIGTERM; no BFD", fields: unwatched,
+			strike: send("TERM"), mend: (*run).renew, after: settling, failed: none,
+		}, {
+			name: "bgp-kill-alone", title: "speaker of a node: SIGKILL; no BFD", fields: unwatched,
+			strike: send("KILL"), mend: (*run).renew, after: settling, failed: none,
+		}, {
+			name: "bgp-rollout-alone", title: "all speakers restarted, one after the other; no BFD", fields: unwatched,
+			strike: (*run).rollOut, after: settling, failed: none,
+		}, {
 			name: "bgp-drain", title: "node excluded, then drained", fields: restarted,
 			strike: (*run).exclude, mend: (*run).include, after: settling, failed: none,
 		},
 	}
 }
 
-// exclude takes a node out of load balancing and drains it.
+// exclude takes a node out of load balancing, and drains it when that is over. It
+// labels the node without kubectl: a program that starts slows the clients on a
+// small machine down just when the routes go.
 func (r *run) exclude(ctx context.Context, node string) error {
-	if err := kubectl("label", "node", "%s", excludeLabel+"=")(r, ctx, node); err != nil {
+	patch := fmt.Sprintf(`{"metadata": {"labels": {%q: ""}}}`, excludeLabel)
+	_, err := r.kube.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	if err := errors.Join(err, pause(ctx, baseline)); err != nil {
 		return err
 	}
 	return kubectl("drain", "%s", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=60s")(r, ctx, node)
