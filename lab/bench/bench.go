@@ -87,6 +87,7 @@ func allSteps() []step {
 		{"restart", (*bench).restart},
 		{"compare", (*bench).compare},
 		{"bgp", (*bench).bgp},
+		{"bgp-change", (*bench).bgpChange},
 	}
 }
 

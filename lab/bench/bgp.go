@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/heraldlb/herald/lab/drive"
 	"github.com/heraldlb/herald/lab/router"
@@ -28,9 +29,34 @@ const announcer = "node1"
 var routers = []string{"frr1", "bird1"}
 
 // bgp measures how one node announces many Services to two routers, and one
-// more among them. kube-proxy is away meanwhile: nobody connects to the
-// Services, and it would have as much to do with them as all others together.
+// more among them.
 func (b *bench) bgp(ctx context.Context) error {
+	return b.routing(ctx, func() error {
+		for _, n := range []int{min(someServices, b.o.prefixes), b.o.prefixes} {
+			if err := b.announceAll(ctx, n); err != nil {
+				return err
+			}
+		}
+		return b.announceOne(ctx)
+	})
+}
+
+// bgpChange measures how one of many Services that are announced changes.
+func (b *bench) bgpChange(ctx context.Context) error {
+	return b.routing(ctx, func() error {
+		if b.ours.now().services < b.o.prefixes { // others were not measured just now
+			if err := b.createAllServed(ctx, b.o.prefixes); err != nil {
+				return err
+			}
+		}
+		return b.changeOne(ctx)
+	})
+}
+
+// routing calls measure with BGP as the only mode. kube-proxy is away meanwhile:
+// nobody connects to the Services, and it would have as much to do with them as
+// all others together.
+func (b *bench) routing(ctx context.Context, measure func() error) error {
 	st, err := b.lab.Status(ctx)
 	if err != nil {
 		return err
@@ -43,14 +69,7 @@ func (b *bench) bgp(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, n := range []int{min(someServices, b.o.prefixes), b.o.prefixes} {
-		if err = b.announceAll(ctx, n); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		err = b.announceOne(ctx)
-	}
+	err = measure()
 	for _, node := range st.Nodes() {
 		_, e := b.lab.Output(context.WithoutCancel(ctx), "start", node, "kube-proxy")
 		err = errors.Join(err, e)
@@ -88,17 +107,7 @@ spec:
 // asked for, and measures how long from its start until both routers have n
 // routes.
 func (b *bench) announceAll(ctx context.Context, n int) error {
-	if err := b.deleteServices(ctx, b.ours); err != nil {
-		return err
-	}
-	err := sideBySide(ctx, creators, n, func(ctx context.Context, i int) error { return b.createServed(ctx, serviceName(i)) })
-	if err != nil {
-		return err
-	}
-	if _, err := b.ours.allAssigned(ctx, n); err != nil {
-		return err
-	}
-	if _, err := b.arrived(ctx, n); err != nil {
+	if err := b.createAllServed(ctx, n); err != nil {
 		return err
 	}
 	times := map[string][]float64{}
@@ -129,6 +138,23 @@ func (b *bench) announceAll(ctx context.Context, n int) error {
 	}
 	b.table.add("speaker that announces them, resident", "MB", maxSpeakerRSS, rss...)
 	return nil
+}
+
+// createAllServed makes n Services with endpoints, and no others, and waits until
+// both routers have their routes.
+func (b *bench) createAllServed(ctx context.Context, n int) error {
+	if err := b.deleteServices(ctx, b.ours); err != nil {
+		return err
+	}
+	err := sideBySide(ctx, creators, n, func(ctx context.Context, i int) error { return b.createServed(ctx, serviceName(i)) })
+	if err != nil {
+		return err
+	}
+	if _, err := b.ours.allAssigned(ctx, n); err != nil {
+		return err
+	}
+	_, err = b.arrived(ctx, n)
+	return err
 }
 
 // createServed makes one Service and an endpoint of it.
@@ -187,21 +213,56 @@ func (b *bench) announceOne(ctx context.Context) error {
 		if _, err := b.quiet(ctx); err != nil {
 			return err
 		}
-		if err := b.announceNext(ctx, fmt.Sprintf("routed-%03d", i), times, said); err != nil {
+		name := fmt.Sprintf("routed-%03d", i)
+		if err := b.routed(ctx, name, func() error { return b.createServed(ctx, name) }, times, said); err != nil {
 			return err
 		}
 	}
-	b.table.section(fmt.Sprintf("one Service created among %d that are announced", b.o.prefixes))
+	b.tellRouted("created", times, said)
+	return nil
+}
+
+// changeOne takes the endpoint of one Service among all the others away, and
+// gives it back, again and again, and measures the same of the latter.
+func (b *bench) changeOne(ctx context.Context) error {
+	times, said := map[string][]float64{}, map[string][]float64{}
+	for i := range max(b.o.runs, minChurns) {
+		name := serviceName(i)
+		if err := b.serve(ctx, name, false); err != nil {
+			return err
+		}
+		if _, err := b.quiet(ctx); err != nil {
+			return err
+		}
+		if err := b.routed(ctx, name, func() error { return b.serve(ctx, name, true) }, times, said); err != nil {
+			return err
+		}
+	}
+	b.tellRouted("changed", times, said)
+	return nil
+}
+
+// serve has the endpoint of a Service serve, or not.
+func (b *bench) serve(ctx context.Context, name string, serving bool) error {
+	patch := fmt.Sprintf(`{"endpoints": [{"addresses": ["192.0.2.1"], "conditions": {"ready": %t, "serving": %t}}]}`, serving, serving)
+	_, err := b.kube.DiscoveryV1().EndpointSlices(b.ours.namespace).
+		Patch(ctx, name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	return err
+}
+
+// tellRouted adds what was seen of one Service of which something was done.
+func (b *bench) tellRouted(done string, times, said map[string][]float64) {
+	b.table.section(fmt.Sprintf("one Service %s among %d that are announced", done, b.o.prefixes))
 	for _, name := range routers {
 		b.table.add("to the route in the kernel of "+name, "ms", maxOne, times[name]...)
 	}
 	b.table.add("UPDATEs to frr1", "", 1, said["frr1"]...)
 	b.table.add("prefixes announced or withdrawn to bird1", "", 1, said["bird1"]...)
-	return nil
 }
 
-// announceNext makes one more Service and adds what was seen of it.
-func (b *bench) announceNext(ctx context.Context, name string, times, said map[string][]float64) error {
+// routed does something by which the routers get the route of a Service, and
+// adds what was seen of it.
+func (b *bench) routed(ctx context.Context, name string, do func() error, times, said map[string][]float64) error {
 	before := map[string]int{}
 	watches := map[string]*drive.RouteWatch{}
 	for _, r := range routers {
@@ -216,7 +277,7 @@ func (b *bench) announceNext(ctx context.Context, name string, times, said map[s
 		}
 	}
 	began := time.Now()
-	if err := b.createServed(ctx, name); err != nil {
+	if err := do(); err != nil {
 		return err
 	}
 	addr, err := b.ours.address(ctx, name)
