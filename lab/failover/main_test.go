@@ -15,7 +15,7 @@ func TestParse(t *testing.T) {
 	}{
 		{name: "defaults"},
 		{name: "some steps", args: []string{"-steps", "cut,spread", "-runs", "3"}},
-		{name: "unknown step", args: []string{"-steps", "cut,flood"}, want: `step "flood": want some of fresh,cut,return,link,kill,term,rollout,drain,exclude,api,spread,members,busy,bgp-fresh,bgp-cut50,bgp-cut300,bgp-cuthold,bgp-term,bgp-kill,bgp-rollout,bgp-drain,bgp-return`},
+		{name: "unknown step", args: []string{"-steps", "cut,flood"}, want: `step "flood": want some of fresh,cut,return,link,kill,term,rollout,drain,exclude,api,spread,members,busy,bgp-fresh,bgp-cut50,bgp-cut300,bgp-cuthold,bgp-term,bgp-kill,bgp-rollout,bgp-term-alone,bgp-kill-alone,bgp-rollout-alone,bgp-drain,bgp-return`},
 		{name: "no run", args: []string{"-runs", "0"}, want: "runs 0, busy 10m0s: want at least 1 and 0"},
 	}
 	for _, tt := range tests {
