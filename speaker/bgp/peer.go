@@ -86,9 +86,9 @@ func (p *peer) later(now time.Time) {
 }
 
 // breath is how long a router is left alone that is to watch us by BFD, after its
-// session has ended because of other settings: it ends its BFD session too, says
-// Down by it, and may take it for that of a connection that comes meanwhile. FRR
-// 8.4 does: nothing watches that path then for as long as the session lasts.
+// session has ended because of other settings: it ends its BFD session too, and
+// may say Down by it, as FRR 8.4 does some 0.1 s later. That would end a session
+// that was opened meanwhile.
 const breath = time.Second
 
 // notBefore returns when a session may be opened.

@@ -2,9 +2,9 @@ package desired
 
 import "net/netip"
 
-// A State is what this node's speaker should announce. Equal decisions are
-// equal values: its slices are sorted, but for Declined, whose order is fixed too. It is never written after it is built,
-// and may share memory with later ones.
+// A State is what this node's speaker should announce. Equal decisions are equal
+// values: its slices are sorted, but for Declined, whose order is fixed too. It is
+// never written after it is built, and may share memory with later ones.
 type State struct {
 	// Layer2 is sorted by address.
 	Layer2 []Layer2Address
