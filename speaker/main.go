@@ -71,7 +71,9 @@ func wire(s settings, logger log.Logger) (manager.Manager, *watch.World, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	mgr, err := kube.Manager(cfg, s.ManagerOptions(logger))
+	options := s.ManagerOptions(logger)
+	options.TrimService = watch.TrimService
+	mgr, err := kube.Manager(cfg, options)
 	if err != nil {
 		return nil, nil, err
 	}

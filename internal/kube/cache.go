@@ -11,10 +11,10 @@ import (
 )
 
 // CacheOptions returns the settings of a cache that holds little: managed
-// fields are dropped from everything, Secrets are those of namespace alone,
-// and of the kinds that a cluster has many of only what a binary reads stays.
-// An object from such a cache must never be written back whole.
-func CacheOptions(namespace string) cache.Options {
+// fields are dropped from everything, Secrets are those of the own namespace
+// alone, and of the kinds that a cluster has many of only what a binary reads
+// stays. An object from such a cache must never be written back whole.
+func CacheOptions(o Options) cache.Options {
 	return cache.Options{
 		DefaultTransform: func(obj any) (any, error) {
 			if o, ok := obj.(client.Object); ok {
@@ -23,13 +23,12 @@ func CacheOptions(namespace string) cache.Options {
 			return obj, nil
 		},
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Service{}:            {Transform: each(trimService)},
-			&corev1.Node{}:               {Transform: each(trimNode)},
-			&corev1.Namespace{}:          {Transform: each(trimNamespace)},
-			&discoveryv1.EndpointSlice{}: {Transform: each(trimEndpointSlice)},
+			&corev1.Service{}:   {Transform: each(o.trimService)},
+			&corev1.Node{}:      {Transform: each(trimNode)},
+			&corev1.Namespace{}: {Transform: each(trimNamespace)},
 			&corev1.Secret{}: {
 				// The requests are those of one namespace, as the role allows.
-				Field:     fields.OneTermEqualSelector("metadata.namespace", namespace),
+				Field:     fields.OneTermEqualSelector("metadata.namespace", o.Namespace),
 				Transform: each(trimSecret),
 			},
 		},
@@ -74,8 +73,8 @@ func ours(annotations map[string]string) map[string]string {
 
 // trimService keeps what decides about addresses. Of a Service of another type
 // that is its type, and the conditions, by which one that was of type
-// LoadBalancer is known.
-func trimService(s *corev1.Service) {
+// LoadBalancer is known. Then the binary has its own say.
+func (o Options) trimService(s *corev1.Service) {
 	trimMeta(s)
 	spec := corev1.ServiceSpec{Type: s.Spec.Type}
 	if s.Spec.Type == corev1.ServiceTypeLoadBalancer {
@@ -89,6 +88,9 @@ func trimService(s *corev1.Service) {
 		s.Labels, s.OwnerReferences = nil, nil
 	}
 	s.Spec = spec
+	if o.TrimService != nil {
+		o.TrimService(s)
+	}
 }
 
 // trimSecret keeps the keys that Herald reads.
@@ -118,29 +120,12 @@ func trimNamespace(n *corev1.Namespace) {
 	n.Spec, n.Status = corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
 }
 
-// trimEndpointSlice keeps where endpoints are and whether they serve, and the
-// addresses, which tell the speakers' own slices from each other.
+// trimEndpointSlice keeps where endpoints are, and whether they serve.
 func trimEndpointSlice(s *discoveryv1.EndpointSlice) {
 	trimMeta(s)
 	s.Ports, s.OwnerReferences = nil, nil
-	if name, ok := s.Labels[discoveryv1.LabelServiceName]; ok {
-		s.Labels = map[string]string{discoveryv1.LabelServiceName: name}
-	} else {
-		s.Labels = nil
-	}
 	for i := range s.Endpoints {
 		e := &s.Endpoints[i]
-		*e = discoveryv1.Endpoint{
-			Addresses: e.Addresses, Conditions: e.Conditions, NodeName: e.NodeName,
-			TargetRef: podName(e.TargetRef),
-		}
+		*e = discoveryv1.Endpoint{Addresses: e.Addresses, Conditions: e.Conditions, NodeName: e.NodeName}
 	}
-}
-
-// podName keeps the name of the object behind an endpoint.
-func podName(r *corev1.ObjectReference) *corev1.ObjectReference {
-	if r == nil {
-		return nil
-	}
-	return &corev1.ObjectReference{Kind: r.Kind, Namespace: r.Namespace, Name: r.Name}
 }

@@ -12,5 +12,5 @@ import (
 // caches beside that one: they wait for the API server for as long as it takes,
 // and are back soon after it is.
 func Informers(l log.Logger) func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer {
-	return newInformer(log.With(l, "component", "kube"))
+	return newInformer(log.With(l, "component", "kube"), Options{}.trimService)
 }

@@ -56,7 +56,7 @@ func TestMapper(t *testing.T) {
 // transformed runs an object through the cache's transform of its kind.
 func transformed(t *testing.T, obj client.Object) any {
 	t.Helper()
-	o := kube.CacheOptions("herald-system")
+	o := kube.CacheOptions(kube.Options{Namespace: "herald-system"})
 	transform := o.DefaultTransform
 	for kind, by := range o.ByObject {
 		if gvkOf(t, kind) == gvkOf(t, obj) && by.Transform != nil {
@@ -81,7 +81,7 @@ func gvkOf(t *testing.T, obj client.Object) schema.GroupVersionKind {
 
 // What decides stays in the cache, and what is big goes.
 func TestCacheOptions(t *testing.T) {
-	policy, class, node := corev1.IPFamilyPolicyPreferDualStack, "c", "n1"
+	policy, class := corev1.IPFamilyPolicyPreferDualStack, "c"
 	full := metav1.ObjectMeta{
 		Namespace: "ns", Name: "x", UID: "u", ResourceVersion: "7", Generation: 3,
 		Labels:        map[string]string{"l": "1"},
@@ -93,10 +93,7 @@ func TestCacheOptions(t *testing.T) {
 	trimmed.Annotations = map[string]string{"heraldlb.io/addresses": "192.0.2.1", "metallb.io/address-pool": "p"}
 	bare := trimmed
 	bare.Labels = nil
-	slice := trimmed
-	slice.Labels = nil
 	status := corev1.ServiceStatus{Conditions: []metav1.Condition{{Type: "example.com/Theirs"}}}
-	ready := true
 	tests := []struct {
 		name      string
 		obj, want client.Object
@@ -133,17 +130,6 @@ func TestCacheOptions(t *testing.T) {
 			name: "namespace",
 			obj:  &corev1.Namespace{ObjectMeta: *full.DeepCopy(), Spec: corev1.NamespaceSpec{Finalizers: []corev1.FinalizerName{"f"}}},
 			want: &corev1.Namespace{ObjectMeta: trimmed},
-		},
-		{
-			name: "endpoint slice",
-			obj: &discoveryv1.EndpointSlice{ObjectMeta: *full.DeepCopy(), Ports: []discoveryv1.EndpointPort{{}}, Endpoints: []discoveryv1.Endpoint{{
-				Addresses: []string{"10.0.0.9"}, NodeName: &node, Conditions: discoveryv1.EndpointConditions{Ready: &ready},
-				TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: "p", UID: "u"}, Zone: &node,
-			}}},
-			want: &discoveryv1.EndpointSlice{ObjectMeta: slice, Endpoints: []discoveryv1.Endpoint{{
-				Addresses: []string{"10.0.0.9"}, NodeName: &node, Conditions: discoveryv1.EndpointConditions{Ready: &ready},
-				TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: "p"},
-			}}},
 		},
 		{
 			name: "secret",

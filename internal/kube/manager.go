@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-kit/log"
+	corev1 "k8s.io/api/core/v1"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 
 	"k8s.io/client-go/rest"
@@ -45,6 +46,9 @@ type Options struct {
 	// SecureMetrics serves metrics by HTTPS, to clients that the API server
 	// authenticates and allows to get /metrics.
 	SecureMetrics bool
+	// TrimService drops what the binary does not read of a Service, so that the
+	// cache need not hold it; nil keeps what either binary reads.
+	TrimService func(*corev1.Service)
 	// HealthAddress is where /livez and /readyz are served; "0" serves none.
 	HealthAddress string
 }
@@ -66,8 +70,8 @@ func RESTConfig(component string) (*rest.Config, error) {
 // takes: /livez is true from the start, /readyz once the caches of what
 // Prepare was told have been filled.
 func Manager(cfg *rest.Config, o Options) (manager.Manager, error) {
-	opts := CacheOptions(o.Namespace)
-	opts.NewInformer = newInformer(log.With(o.Logger, "component", "kube"))
+	opts := CacheOptions(o)
+	opts.NewInformer = newInformer(log.With(o.Logger, "component", "kube"), o.trimService)
 	metrics := metricsserver.Options{BindAddress: o.MetricsAddress}
 	if o.SecureMetrics {
 		metrics.SecureServing = true

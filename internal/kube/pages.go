@@ -43,7 +43,7 @@ func (p *patient) listPages(ctx context.Context, o metav1.ListOptions) (runtime.
 		if err != nil {
 			return nil, err
 		}
-		if all, err = gather(all, page); err != nil {
+		if all, err = p.gather(all, page); err != nil {
 			return nil, err
 		}
 		of, err := apimeta.ListAccessor(page)
@@ -60,11 +60,11 @@ func (p *patient) listPages(ctx context.Context, o metav1.ListOptions) (runtime.
 
 // gather trims the items of a page, and adds them to those of the pages before,
 // nil for none.
-func gather(all, page runtime.Object) (runtime.Object, error) {
+func (p *patient) gather(all, page runtime.Object) (runtime.Object, error) {
 	switch of := page.(type) {
 	case *corev1.ServiceList:
 		for i := range of.Items {
-			trimService(&of.Items[i])
+			p.trimService(&of.Items[i])
 		}
 		if before, ok := all.(*corev1.ServiceList); ok {
 			before.Items = append(before.Items, of.Items...)

@@ -57,7 +57,7 @@ func TestListPages(t *testing.T) {
 	for _, n := range []int{0, 1, pageSize, pageSize + 1, 3*pageSize + 7} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			s := &shop{services: n}
-			p := &patient{lw: toolscache.ToListerWatcherWithContext(s.source()), outage: &outage{logger: log.NewNopLogger()}}
+			p := &patient{lw: toolscache.ToListerWatcherWithContext(s.source()), outage: &outage{logger: log.NewNopLogger()}, trimService: Options{}.trimService}
 			got, err := p.listPages(t.Context(), metav1.ListOptions{ResourceVersion: "0"})
 			if err != nil {
 				t.Fatal(err)

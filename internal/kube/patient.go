@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-kit/log"
 	"github.com/go-kit/log/level"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,23 +28,30 @@ const (
 type patient struct {
 	lw     toolscache.ListerWatcherWithContext
 	outage *outage
+	// trimService trims the Services of a page.
+	trimService func(*corev1.Service)
 }
 
 // newInformer is cache.Options.NewInformer: the usual informer, made patient.
-func newInformer(l log.Logger) func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer {
+func newInformer(l log.Logger, trimService func(*corev1.Service)) func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer {
 	shared := &outage{logger: l}
 	return func(lw toolscache.ListerWatcher, obj runtime.Object, resync time.Duration, idx toolscache.Indexers) toolscache.SharedIndexInformer {
-		p := &patient{lw: toolscache.ToListerWatcherWithContext(lw), outage: shared}
-		if paged(obj) {
-			return toolscache.NewSharedIndexInformer(toolscache.ToListWatcherWithWatchListSemantics(&toolscache.ListWatch{
-				ListWithContextFunc:  p.listPages,
-				WatchFuncWithContext: p.watch,
-			}, unstreamed{}), obj, resync, idx)
-		}
-		return toolscache.NewSharedIndexInformer(&toolscache.ListWatch{
-			ListWithContextFunc:  p.listOnce,
+		p := &patient{lw: toolscache.ToListerWatcherWithContext(lw), outage: shared, trimService: trimService}
+		return toolscache.NewSharedIndexInformer(p.source(obj), obj, resync, idx)
+	}
+}
+
+// source is how the patient lists and watches objects of the kind of obj.
+func (p *patient) source(obj runtime.Object) toolscache.ListerWatcher {
+	if paged(obj) {
+		return toolscache.ToListWatcherWithWatchListSemantics(&toolscache.ListWatch{
+			ListWithContextFunc:  p.listPages,
 			WatchFuncWithContext: p.watch,
-		}, obj, resync, idx)
+		}, unstreamed{})
+	}
+	return &toolscache.ListWatch{
+		ListWithContextFunc:  p.listOnce,
+		WatchFuncWithContext: p.watch,
 	}
 }
 

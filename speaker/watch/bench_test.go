@@ -8,7 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,10 +18,9 @@ import (
 // A shelf is a reader that lists as a cache does when nothing is copied.
 type shelf struct {
 	client.Reader
-	services  []corev1.Service
-	endpoints []discoveryv1.EndpointSlice
-	nodes     []corev1.Node
-	// numbers are the places of Services, and of their only slices, by name.
+	services []corev1.Service
+	nodes    []corev1.Node
+	// numbers are the places of Services by name.
 	numbers map[string]int
 }
 
@@ -39,18 +37,6 @@ func (s *shelf) List(ctx context.Context, list client.ObjectList, opts ...client
 	switch l := list.(type) {
 	case *corev1.ServiceList:
 		l.Items = append([]corev1.Service{}, s.services...)
-	case *discoveryv1.EndpointSliceList:
-		var o client.ListOptions
-		o.ApplyOptions(opts)
-		if o.FieldSelector != nil {
-			if name, ok := o.FieldSelector.RequiresExactMatch(serviceField); ok {
-				if i, ok := s.numbers[name]; ok {
-					l.Items = s.endpoints[i : i+1]
-				}
-				return nil
-			}
-		}
-		l.Items = append([]discoveryv1.EndpointSlice{}, s.endpoints...)
 	case *corev1.NodeList:
 		l.Items = append([]corev1.Node{}, s.nodes...)
 	case *v1beta1.SpeakerStatusList:
@@ -83,7 +69,8 @@ func benchmarkPass(b *testing.B, n, changes int) {
 		version++
 		s.services = append(s.services, lb(name, fmt.Sprint(version), fmt.Sprintf("10.1.%d.%d", i/250, i%250+1)))
 		version++
-		s.endpoints = append(s.endpoints, slice(name, name, fmt.Sprint(version), on("a", yes, nil, nil), on("b", yes, nil, nil)))
+		endpoints := slice(name, name, fmt.Sprint(version), on("a", yes, nil, nil), on("b", yes, nil, nil))
+		world.hear(&endpoints, false)
 	}
 	alive := []string{}
 	for i := range 100 {

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -60,7 +59,7 @@ func (n *news) matters(name types.NamespacedName) bool {
 }
 
 // mark notes whether the EndpointSlices of a Service matter. What comes in after
-// it noted that they do is let through; what came before is in the cache.
+// it noted that they do is let through; what came before is known already.
 func (n *news) mark(name types.NamespacedName, relevant bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -82,28 +81,23 @@ func (n *news) markAll(current map[types.NamespacedName]*corev1.Service) {
 	n.relevant = relevant
 }
 
-// serviceField is the field of EndpointSlices by which the cache finds those of
-// a Service, see byService.
-const serviceField = "service"
-
-// byService returns the name of the Service that an EndpointSlice belongs to.
-func byService(o client.Object) []string {
-	if name := serviceOf(o.(*discoveryv1.EndpointSlice)).Name; name != "" {
-		return []string{name}
-	}
-	return nil
-}
-
 // heardOfService asks for a pass that looks at a Service.
 func (w *World) heardOfService(_ context.Context, o client.Object) []reconcile.Request {
 	w.news.add(client.ObjectKeyFromObject(o))
 	return []reconcile.Request{world}
 }
 
-// heardOfEndpoints asks for a pass that looks at the Service of an EndpointSlice.
-func (w *World) heardOfEndpoints(_ context.Context, o client.Object) []reconcile.Request {
-	w.news.add(serviceOf(o.(*discoveryv1.EndpointSlice)))
-	return []reconcile.Request{world}
+// heardOfBackends takes note of a Service of which EndpointSlices say something
+// else than before, and reports whether a pass is to look at it.
+func (w *World) heardOfBackends(service types.NamespacedName) bool {
+	if service == w.serviceName() {
+		return true // every pass looks for the speakers
+	}
+	if !w.news.matters(service) {
+		return false
+	}
+	w.news.add(service)
+	return true
 }
 
 // readServices brings the catalogue up to date.
@@ -129,11 +123,7 @@ func (w *World) readAll(ctx context.Context) error {
 	}
 	current := w.catalogue.begin(services.Items)
 	w.news.markAll(current)
-	var endpoints discoveryv1.EndpointSliceList
-	if err := w.cluster.List(ctx, &endpoints, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("list endpoint slices: %w", err)
-	}
-	w.catalogue.finish(current, endpoints.Items)
+	w.catalogue.finish(current, w.served)
 	return nil
 }
 
@@ -165,20 +155,10 @@ func (w *World) readService(ctx context.Context, name types.NamespacedName) (boo
 	if !concerns {
 		return w.catalogue.drop(name), nil
 	}
-	endpoints, err := w.endpointsOf(ctx, name)
-	if err != nil {
-		return false, err
-	}
-	return w.catalogue.put(name, &s, endpoints), nil
+	return w.catalogue.put(name, &s, w.served(name)), nil
 }
 
-// endpointsOf reads the EndpointSlices of a Service.
-func (w *World) endpointsOf(ctx context.Context, name types.NamespacedName) ([]discoveryv1.EndpointSlice, error) {
-	var out discoveryv1.EndpointSliceList
-	err := w.cluster.List(ctx, &out, client.InNamespace(name.Namespace),
-		client.MatchingFields{serviceField: name.Name}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, fmt.Errorf("list endpoint slices of %s: %w", name, err)
-	}
-	return out.Items, nil
+// served names the nodes that serve a Service.
+func (w *World) served(service types.NamespacedName) map[string]bool {
+	return serving(w.backends.of(service))
 }

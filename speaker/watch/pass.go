@@ -155,10 +155,6 @@ func (w *World) read(ctx context.Context) (facts, error) {
 	if err := w.readServices(ctx); err != nil {
 		return f, err
 	}
-	speakers, err := w.endpointsOf(ctx, w.serviceName())
-	if err != nil {
-		return f, err
-	}
 	if err := w.cluster.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
 		return f, fmt.Errorf("list nodes: %w", err)
 	}
@@ -169,7 +165,7 @@ func (w *World) read(ctx context.Context) (facts, error) {
 			f.uid = nodes.Items[i].UID
 		}
 	}
-	peers := peersOf(speakers, w.GossipAddress)
+	peers := peersOf(w.backends.of(w.serviceName()))
 	if w.peers == nil || !slices.Equal(w.peers, peers) {
 		w.peers = append([]Peer{}, peers...)
 		w.Members.SetPeers(slices.Clone(peers))

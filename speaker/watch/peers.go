@@ -14,17 +14,13 @@ type Peer struct {
 	Addr netip.Addr
 }
 
-// peersOf returns the speakers behind the Service of the given name, sorted by
-// node, one for each node and with an address of the family of own. Ready or
-// not does not matter: a speaker becomes ready by finding the others.
-func peersOf(endpoints []discoveryv1.EndpointSlice, own netip.Addr) []Peer {
+// peersOf returns the speakers of what the slices of their Service say, sorted
+// by node, one for each. Ready or not does not matter: a speaker becomes ready
+// by finding the others.
+func peersOf(endpoints []*backend) []Peer {
 	var out []Peer
-	for i := range endpoints {
-		for j := range endpoints[i].Endpoints {
-			if p, ok := peerOf(&endpoints[i].Endpoints[j], own); ok {
-				out = append(out, p)
-			}
-		}
+	for _, is := range endpoints {
+		out = append(out, is.peers...)
 	}
 	slices.SortFunc(out, func(a, b Peer) int {
 		if c := strings.Compare(a.Node, b.Node); c != 0 {

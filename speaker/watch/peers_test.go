@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/heraldlb/herald/internal/kube"
 )
 
 // speakerAt returns an endpoint of a speaker.
@@ -16,12 +18,12 @@ func speakerAt(node string, ready *bool, ips ...string) discoveryv1.Endpoint {
 }
 
 func TestPeersOf(t *testing.T) {
-	four := slice("herald-speaker", "four", "1",
+	four := slice(kube.SpeakerService, "four", "1",
 		speakerAt("c", no, "10.0.0.3"), speakerAt("a", yes, "10.0.0.1"),
 		speakerAt("a", no, "10.0.0.1"), // its successor
 		speakerAt("", yes, "10.0.0.9"), speakerAt("d", yes, "bad"), speakerAt("e", yes))
-	six := slice("herald-speaker", "six", "2", speakerAt("a", yes, "2001:db8::1"), speakerAt("b", yes, "2001:db8::2"))
-	all := []discoveryv1.EndpointSlice{six, four}
+	six := slice(kube.SpeakerService, "six", "2", speakerAt("a", yes, "2001:db8::1"), speakerAt("b", yes, "2001:db8::2"))
+	four.Namespace, six.Namespace = "herald-system", "herald-system"
 
 	tests := []struct {
 		name string
@@ -37,7 +39,12 @@ func TestPeersOf(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := peersOf(all, netip.MustParseAddr(tt.own))
+			b := backendsOf()
+			b.family = netip.MustParseAddr(tt.own)
+			if err := b.Replace(all(six, four), "1"); err != nil {
+				t.Fatal(err)
+			}
+			got := peersOf(b.of(b.own))
 			if diff := cmp.Diff(tt.want, got, compareAddrs); diff != "" {
 				t.Errorf("peers (-want +got):\n%s", diff)
 			}

@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -32,14 +31,15 @@ type api struct {
 	client.WithWatch
 	writes atomic.Int32
 	away   atomic.Bool
-	// heard is told of each object that was written, as a cache tells of it.
-	heard func(client.Object)
+	// heard is told of each object that was written or deleted, as a cache tells
+	// of it.
+	heard func(o client.Object, deleted bool)
 }
 
 // newAPI returns an API with objects.
 func newAPI(t testing.TB, objects ...client.Object) *api {
 	t.Helper()
-	a := &api{heard: func(client.Object) {}}
+	a := &api{heard: func(client.Object, bool) {}}
 	count := func() error {
 		if a.away.Load() {
 			return errors.New("no route to host")
@@ -47,24 +47,23 @@ func newAPI(t testing.TB, objects ...client.Object) *api {
 		a.writes.Add(1)
 		return nil
 	}
-	tell := func(o client.Object, err error) error {
+	tell := func(o client.Object, deleted bool, err error) error {
 		if err == nil {
-			a.heard(o)
+			a.heard(o, deleted)
 		}
 		return err
 	}
 	a.WithWatch = fake.NewClientBuilder().WithScheme(kube.Scheme()).
-		WithIndex(&discoveryv1.EndpointSlice{}, serviceField, byService).
 		WithObjects(objects...).WithStatusSubresource(&v1beta1.SpeakerStatus{}).
 		WithInterceptorFuncs(interceptor.Funcs{
 			Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-				return errors.Join(count(), ifFine(a, func() error { return tell(o, c.Create(ctx, o, opts...)) }))
+				return errors.Join(count(), ifFine(a, func() error { return tell(o, false, c.Create(ctx, o, opts...)) }))
 			},
 			Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
-				return errors.Join(count(), ifFine(a, func() error { return tell(o, c.Update(ctx, o, opts...)) }))
+				return errors.Join(count(), ifFine(a, func() error { return tell(o, false, c.Update(ctx, o, opts...)) }))
 			},
 			Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-				return tell(o, c.Delete(ctx, o, opts...))
+				return tell(o, true, c.Delete(ctx, o, opts...))
 			},
 			SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
 				return errors.Join(count(), ifFine(a, func() error { return c.SubResource(sub).Update(ctx, o, opts...) }))

@@ -1,21 +1,22 @@
 package watch
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
-// A catalogue turns Services and their EndpointSlices into desired.Services
-// and keeps each one, behind the same pointer, for as long as the objects that
-// it was made from stay the same.
+// A catalogue turns Services and what is known of their backends into
+// desired.Services and keeps each one, behind the same pointer, for as long as
+// what it was made from stays the same.
 type catalogue struct {
 	// handles reports whether a spec.loadBalancerClass is this speaker's.
 	handles func(class *string) bool
@@ -28,13 +29,8 @@ type catalogue struct {
 // An entry is what a catalogue knows of one Service.
 type entry struct {
 	service *desired.Service
-	ref     corev1.ObjectReference
-	// version and endpoints are the resource versions of the Service and,
-	// sorted, of its slices.
-	version   string
-	endpoints []string
-	// slices are those of the update that is being made.
-	slices []*discoveryv1.EndpointSlice
+	uid     types.UID
+	version string // the resource version of the Service
 }
 
 // newCatalogue returns an empty catalogue for the classes that handles accepts.
@@ -62,47 +58,33 @@ func (c *catalogue) begin(services []corev1.Service) map[types.NamespacedName]*c
 	return current
 }
 
-// finish ends the update with what begin returned and all EndpointSlices.
-func (c *catalogue) finish(current map[types.NamespacedName]*corev1.Service, endpoints []discoveryv1.EndpointSlice) {
+// finish ends the update with what begin returned; served tells which nodes
+// serve a Service.
+func (c *catalogue) finish(current map[types.NamespacedName]*corev1.Service, served func(types.NamespacedName) map[string]bool) {
 	changed := false
-	for name, e := range c.entries {
-		e.slices = e.slices[:0]
+	for name := range c.entries {
 		if current[name] == nil {
 			delete(c.entries, name)
 			changed = true
 		}
 	}
-	for name := range current {
-		if c.entries[name] == nil {
-			c.entries[name] = &entry{}
-		}
-	}
-	for i := range endpoints {
-		if e, ok := c.entries[serviceOf(&endpoints[i])]; ok {
-			e.slices = append(e.slices, &endpoints[i])
-		}
-	}
-	for name, e := range c.entries {
-		changed = e.refresh(current[name]) || changed
+	for name, s := range current {
+		changed = c.put(name, s, served(name)) || changed
 	}
 	if changed {
 		c.sort()
 	}
 }
 
-// put updates one Service with all its EndpointSlices, and reports whether any
-// of them has changed; arrange follows. The objects are only read.
-func (c *catalogue) put(name types.NamespacedName, s *corev1.Service, endpoints []discoveryv1.EndpointSlice) bool {
+// put updates one Service with the nodes that serve it, and reports whether
+// anything has changed; arrange follows. The object is only read.
+func (c *catalogue) put(name types.NamespacedName, s *corev1.Service, served map[string]bool) bool {
 	e := c.entries[name]
 	if e == nil {
 		e = &entry{}
 		c.entries[name] = e
 	}
-	e.slices = e.slices[:0]
-	for i := range endpoints {
-		e.slices = append(e.slices, &endpoints[i])
-	}
-	return e.refresh(s)
+	return e.refresh(s, served)
 }
 
 // drop forgets a Service, and reports whether it was known; arrange follows.
@@ -162,64 +144,28 @@ func (c *catalogue) ref(key string) (corev1.ObjectReference, bool) {
 	if !ok {
 		return corev1.ObjectReference{}, false
 	}
-	return e.ref, true
+	return corev1.ObjectReference{APIVersion: "v1", Kind: "Service", Namespace: namespace, Name: name, UID: e.uid}, true
 }
 
-// refresh translates a Service and the slices of the entry again if one of
-// them is not what it was, and reports whether it did.
-func (e *entry) refresh(s *corev1.Service) bool {
-	same := e.service != nil && e.version == s.ResourceVersion && e.sameEndpoints()
-	if !same {
-		e.version = s.ResourceVersion
-		e.endpoints = versions(e.slices)
-		e.service = translate(s, e.slices)
-		e.ref = corev1.ObjectReference{
-			APIVersion: "v1", Kind: "Service",
-			Namespace: s.Namespace, Name: s.Name, UID: s.UID,
-		}
-	}
-	clear(e.slices) // they belong to the update, which is over
-	return !same
-}
-
-// sameEndpoints reports whether the slices are those of the last refresh. A
-// Service has one or two slices as a rule, so looking through them is cheap.
-func (e *entry) sameEndpoints() bool {
-	if len(e.slices) != len(e.endpoints) {
+// refresh translates a Service again if it, or where it is served, is not what
+// it was, and reports whether it did.
+func (e *entry) refresh(s *corev1.Service, served map[string]bool) bool {
+	if e.service != nil && e.version == s.ResourceVersion && maps.Equal(e.service.Serving, served) {
 		return false
 	}
-	for _, s := range e.slices {
-		if !slices.Contains(e.endpoints, s.ResourceVersion) {
-			return false
-		}
-	}
+	e.version, e.uid = s.ResourceVersion, s.UID
+	e.service = translate(s, served)
 	return true
 }
 
-// versions returns the resource versions of slices. No two writes to the API
-// give the same one, so they name the slices and their contents.
-func versions(endpoints []*discoveryv1.EndpointSlice) []string {
-	out := make([]string, 0, len(endpoints))
-	for _, s := range endpoints {
-		out = append(out, s.ResourceVersion)
-	}
-	return out
-}
-
-// serviceOf returns the name of the Service that an EndpointSlice belongs to;
-// its Name is empty when it belongs to none.
-func serviceOf(s *discoveryv1.EndpointSlice) types.NamespacedName {
-	return types.NamespacedName{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}
-}
-
-// translate makes a desired.Service of a Service and all its slices.
-func translate(s *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *desired.Service {
+// translate makes a desired.Service of a Service and the nodes that serve it.
+func translate(s *corev1.Service, served map[string]bool) *desired.Service {
 	return &desired.Service{
 		Key:       key(client.ObjectKeyFromObject(s)),
 		Labels:    s.Labels,
 		Addresses: addresses(s),
 		Local:     s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
-		Serving:   serving(endpoints),
+		Serving:   served,
 	}
 }
 
@@ -239,35 +185,18 @@ func addresses(s *corev1.Service) []netip.Addr {
 	return out
 }
 
-// serving names the nodes with an endpoint that takes traffic.
-func serving(endpoints []*discoveryv1.EndpointSlice) map[string]bool {
-	out := map[string]bool{}
-	for _, slice := range endpoints {
-		for i := range slice.Endpoints {
-			ep := &slice.Endpoints[i]
-			if !serves(ep.Conditions) {
-				continue
-			}
-			if ep.NodeName == nil {
-				out[""] = true
-				continue
-			}
-			out[*ep.NodeName] = true
-		}
+// TrimService drops what a speaker does not read of a Service, which is most.
+func TrimService(s *corev1.Service) {
+	s.ObjectMeta = metav1.ObjectMeta{
+		Namespace: intern(s.Namespace), Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion, Labels: s.Labels,
 	}
-	return out
-}
-
-// serves reports whether an endpoint takes traffic: it is ready, or it is
-// terminating and still serving, as kube-proxy decides (KEP-1669). Ready and
-// serving count as true where they are not given, terminating as false.
-func serves(c discoveryv1.EndpointConditions) bool {
-	switch {
-	case c.Ready == nil || *c.Ready:
-		return true
-	case c.Terminating == nil || !*c.Terminating:
-		return false
-	default:
-		return c.Serving == nil || *c.Serving
+	s.Spec = corev1.ServiceSpec{
+		Type: s.Spec.Type, LoadBalancerClass: s.Spec.LoadBalancerClass, ExternalTrafficPolicy: s.Spec.ExternalTrafficPolicy,
 	}
+	ingress := make([]corev1.LoadBalancerIngress, 0, len(s.Status.LoadBalancer.Ingress))
+	for i := range s.Status.LoadBalancer.Ingress {
+		ingress = append(ingress, corev1.LoadBalancerIngress{IP: s.Status.LoadBalancer.Ingress[i].IP})
+	}
+	s.Status = corev1.ServiceStatus{}
+	s.Status.LoadBalancer.Ingress = ingress
 }

@@ -9,8 +9,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/heraldlb/herald/api/v1beta1"
+	"github.com/heraldlb/herald/internal/kube"
 	"github.com/heraldlb/herald/speaker/desired"
 )
 
@@ -65,31 +68,6 @@ func on(node string, ready, serving, terminating *bool) discoveryv1.Endpoint {
 
 var yes, no = new(true), new(false)
 
-func TestServing(t *testing.T) {
-	tests := []struct {
-		name                        string
-		ready, serving, terminating *bool
-		want                        bool
-	}{
-		{"nothing is said", nil, nil, nil, true},
-		{"ready", yes, yes, no, true},
-		{"ready, the rest is not said", yes, nil, nil, true},
-		{"not ready", no, no, no, false},
-		{"not ready but serving, which only counts while terminating", no, yes, no, false},
-		{"terminating and serving", no, yes, yes, true},
-		{"terminating, serving is not said", no, nil, yes, true},
-		{"terminating and not serving", no, no, yes, false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got := serves(on("a", tt.ready, tt.serving, tt.terminating).Conditions)
-			if got != tt.want {
-				t.Errorf("serves = %t, want %t", got, tt.want)
-			}
-		})
-	}
-}
-
 func TestCatalogue(t *testing.T) {
 	local := lb("local", "1", "192.0.2.1")
 	local.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
@@ -129,7 +107,18 @@ func TestCatalogue(t *testing.T) {
 
 // update makes a whole update.
 func update(c *catalogue, services []corev1.Service, endpoints []discoveryv1.EndpointSlice) {
-	c.finish(c.begin(services), endpoints)
+	b := backendsOf(endpoints...)
+	c.finish(c.begin(services), func(name types.NamespacedName) map[string]bool { return serving(b.of(name)) })
+}
+
+// backendsOf returns what EndpointSlices say.
+func backendsOf(endpoints ...discoveryv1.EndpointSlice) *backends {
+	own := types.NamespacedName{Namespace: "herald-system", Name: kube.SpeakerService}
+	b := newBackends(own, netip.MustParseAddr("10.0.0.1"), func(types.NamespacedName) {})
+	for i := range endpoints {
+		b.put(client.ObjectKeyFromObject(&endpoints[i]), b.read(&endpoints[i]))
+	}
+	return b
 }
 
 var compareAddrs = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
@@ -138,8 +127,9 @@ var compareAddrs = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 // Service or in any of its slices, does not.
 func TestCatalogueKeepsWhatIsTheSame(t *testing.T) {
 	a, b := lb("a", "1", "192.0.2.1"), lb("b", "2", "192.0.2.2")
-	a1, a2, b1 := slice("a", "a-1", "3"), slice("a", "a-2", "4"), slice("b", "b-1", "5")
+	a1, a2, b1 := slice("a", "a-1", "3"), slice("a", "a-2", "4", on("y", yes, nil, nil)), slice("b", "b-1", "5")
 	a2changed := slice("a", "a-2", "6", on("x", yes, nil, nil))
+	a2same := slice("a", "a-2", "9", on("y", no, yes, yes), on("y", yes, nil, nil))
 	a2new := slice("a", "a-9", "7", on("x", yes, nil, nil))
 	aChanged := lb("a", "8", "192.0.2.9")
 
@@ -151,6 +141,10 @@ func TestCatalogueKeepsWhatIsTheSame(t *testing.T) {
 	}{
 		{
 			"nothing", []corev1.Service{b, a}, []discoveryv1.EndpointSlice{b1, a2, a1},
+			map[string]bool{"default/a": true, "default/b": true},
+		},
+		{
+			"a slice, in what does not matter", []corev1.Service{a, b}, []discoveryv1.EndpointSlice{a1, a2same, b1},
 			map[string]bool{"default/a": true, "default/b": true},
 		},
 		{
@@ -217,5 +211,22 @@ func TestHandles(t *testing.T) {
 				t.Errorf("handles = %t, want %t", got, tt.want)
 			}
 		})
+	}
+}
+
+// What the speaker reads of a Service stays, and nothing else.
+func TestTrimService(t *testing.T) {
+	s := lb("web", "7", "192.0.2.1")
+	s.UID, s.Labels, s.Generation, s.Finalizers = "u", map[string]string{"a": "b"}, 3, []string{"f"}
+	s.Spec.LoadBalancerClass, s.Spec.ExternalTrafficPolicy = new("c"), corev1.ServiceExternalTrafficPolicyLocal
+	want := s.DeepCopy()
+	want.Generation, want.Finalizers = 0, nil
+	s.Annotations = map[string]string{"heraldlb.io/addresses": "192.0.2.1"}
+	s.Spec.Selector, s.Spec.Ports, s.Spec.ClusterIP = map[string]string{"a": "b"}, []corev1.ServicePort{{Port: 80}}, "10.96.0.1"
+	s.Status.LoadBalancer.Ingress[0].IPMode = new(corev1.LoadBalancerIPModeVIP)
+	s.Status.Conditions = []metav1.Condition{{Type: "x"}}
+	TrimService(&s)
+	if diff := cmp.Diff(want, &s); diff != "" {
+		t.Errorf("cached (-want +got):\n%s", diff)
 	}
 }

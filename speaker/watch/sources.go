@@ -35,10 +35,7 @@ const name = "herald-speaker"
 // manager must not be one that elects a leader.
 func (w *World) Add(mgr manager.Manager) error {
 	w.cluster = mgr.GetCache()
-	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &discoveryv1.EndpointSlice{}, serviceField, byService); err != nil {
-		return fmt.Errorf("index EndpointSlices: %w", err)
-	}
-	kinds := append(kube.ConfigKinds(), &corev1.Service{}, &discoveryv1.EndpointSlice{}, &corev1.Node{})
+	kinds := append(kube.ConfigKinds(), &corev1.Service{}, &corev1.Node{})
 	if err := kube.Prepare(mgr, kinds...); err != nil {
 		return err
 	}
@@ -60,6 +57,10 @@ func (w *World) Add(mgr manager.Manager) error {
 	); err != nil {
 		return fmt.Errorf("add probes: %w", err)
 	}
+	feed, err := kube.NewFeed(mgr, w.Logger, &discoveryv1.EndpointSlice{}, &discoveryv1.EndpointSliceList{}, w.backends)
+	if err != nil {
+		return err
+	}
 	election := false
 	c, err := controller.New(name, mgr, controller.Options{
 		Reconciler:         w,
@@ -68,7 +69,7 @@ func (w *World) Add(mgr manager.Manager) error {
 	if err != nil {
 		return fmt.Errorf("make controller: %w", err)
 	}
-	for _, s := range w.sources(mgr.GetCache()) {
+	for _, s := range append(w.sources(mgr.GetCache()), backendsSource{feed, w.backendsC}) {
 		if err := c.Watch(s); err != nil {
 			return fmt.Errorf("watch: %w", err)
 		}
@@ -103,7 +104,6 @@ func (w *World) sources(c cache.Cache) []source.Source {
 	})
 	out := []source.Source{
 		source.Kind(c, client.Object(&corev1.Service{}), handler.EnqueueRequestsFromMapFunc(w.heardOfService), w.services()),
-		source.Kind(c, client.Object(&discoveryv1.EndpointSlice{}), handler.EnqueueRequestsFromMapFunc(w.heardOfEndpoints), w.endpoints()),
 		source.Kind(c, client.Object(&corev1.Node{}), ask, nodes()),
 		source.Func(w.followMembers),
 	}
@@ -139,16 +139,39 @@ func (w *World) services() predicate.Predicate {
 	return p
 }
 
-// endpoints lets the EndpointSlices of announced Services and of the speakers
-// themselves through.
-func (w *World) endpoints() predicate.Predicate {
-	matters := func(o client.Object) bool {
-		service := serviceOf(o.(*discoveryv1.EndpointSlice))
-		return service == w.serviceName() || w.news.matters(service)
+// A backendsSource asks for a pass whenever its feed has told of something that
+// a pass is to look at.
+type backendsSource struct {
+	feed     *kube.Feed
+	changedC <-chan struct{}
+}
+
+var _ source.SyncingSource = backendsSource{}
+
+// Start implements source.Source.
+func (s backendsSource) Start(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	go s.feed.Run(ctx)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.changedC:
+				q.Add(world)
+			}
+		}
+	}()
+	return nil
+}
+
+// WaitForSync implements source.SyncingSource.
+func (s backendsSource) WaitForSync(ctx context.Context) error {
+	select {
+	case <-s.feed.Synced():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for EndpointSlices: %w", ctx.Err())
 	}
-	p := predicate.NewPredicateFuncs(matters)
-	p.UpdateFunc = func(e event.UpdateEvent) bool { return matters(e.ObjectOld) || matters(e.ObjectNew) }
-	return p
 }
 
 // nodes leaves out changes of Nodes that cannot matter, such as heartbeats.

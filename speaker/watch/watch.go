@@ -11,6 +11,7 @@ import (
 	"github.com/go-kit/log"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/heraldlb/herald/config"
@@ -114,11 +115,14 @@ type World struct {
 
 	linksC     chan struct{} // the links may have changed
 	urgentC    chan struct{} // a member came or went: do not wait
+	backendsC  chan struct{} // EndpointSlices say something else
 	conflictsC chan Conflict // seen, and not reported yet
 
 	// configStale and linksStale say that what a pass remembers of them must
 	// be read again.
 	configStale, linksStale atomic.Bool
+	// backends are what the EndpointSlices say.
+	backends *backends
 	// news are of the Services that a pass is to look at.
 	news news
 	// stage is that of start, for the probes; began is when the pass that is
@@ -172,9 +176,15 @@ func New(c Config) *World {
 		metrics:    newMetrics(c.Registerer),
 		linksC:     make(chan struct{}, 1),
 		urgentC:    make(chan struct{}, 1),
+		backendsC:  make(chan struct{}, 1),
 		conflictsC: make(chan Conflict, maxSightings),
 	}
 	w.catalogue = newCatalogue(func(class *string) bool { return handles(c.Class, class) })
+	w.backends = newBackends(w.serviceName(), c.GossipAddress, func(service types.NamespacedName) {
+		if w.heardOfBackends(service) {
+			hurry(w.backendsC)
+		}
+	})
 	w.troubles = map[string]string{}
 	w.configStale.Store(true)
 	w.linksStale.Store(true)

@@ -190,7 +190,12 @@ func newBench(t testing.TB, more ...client.Object) *bench {
 		Logger:     log.NewNopLogger(), Registerer: prometheus.NewRegistry(),
 	})
 	b.cluster = b.api
-	b.api.heard = func(o client.Object) { b.hear(o) }
+	b.api.heard = b.hear
+	for _, o := range objects {
+		if ep, ok := o.(*discoveryv1.EndpointSlice); ok {
+			b.hear(ep, false)
+		}
+	}
 	b.publisher = newPublisher(b.World, b.api, &recorder{})
 	close(b.members.settledC)
 	return b
@@ -203,13 +208,19 @@ func secret(key string) *corev1.Secret {
 	}
 }
 
-// hear has the World hear of an object that has changed.
-func (b *bench) hear(o client.Object) {
+// hear has the World hear of an object that has changed, or was deleted.
+func (b *bench) hear(o client.Object, deleted bool) {
 	switch o.(type) {
 	case *corev1.Service:
 		b.heardOfService(context.Background(), o)
 	case *discoveryv1.EndpointSlice:
-		b.heardOfEndpoints(context.Background(), o)
+		tell := b.backends.Update
+		if deleted {
+			tell = b.backends.Delete
+		}
+		if err := tell(o); err != nil {
+			panic(err)
+		}
 	}
 }
 
@@ -571,15 +582,12 @@ func TestPredicates(t *testing.T) {
 	annotated := lb("web", "2", "192.0.2.1")
 	annotated.Annotations = map[string]string{"x": "y"}
 	moved := lb("web", "3", "192.0.2.3")
-	speakers := slice(kube.SpeakerService, "x", "1")
-	speakers.Namespace = "herald-system"
-	web, foreign := slice("web", "x", "1"), slice("plain", "x", "1")
 	beat := node("a", func(n *corev1.Node) {
 		n.Status.Conditions[0].LastHeartbeatTime = metav1.Now()
 		n.Annotations = map[string]string{"x": "y"}
 	})
 
-	services, endpoints, hosts := b.services(), b.endpoints(), nodes()
+	services, hosts := b.services(), nodes()
 	tests := []struct {
 		name      string
 		got, want bool
@@ -590,9 +598,9 @@ func TestPredicates(t *testing.T) {
 		{"another address", services.Update(change(&concerned, &moved)), true},
 		{"it becomes one of ours", services.Update(change(&other, &concerned)), true},
 		{"it is one of ours no more", services.Update(change(&concerned, &other)), true},
-		{"slice of a Service of ours", endpoints.Create(create(&web)), true},
-		{"slice of another", endpoints.Create(create(&foreign)), false},
-		{"slice of the speakers", endpoints.Create(create(&speakers)), true},
+		{"backends of a Service of ours", b.heardOfBackends(named("web")), true},
+		{"backends of another", b.heardOfBackends(named("plain")), false},
+		{"backends of the speakers", b.heardOfBackends(b.serviceName()), true},
 		{"heartbeat", hosts.Update(change(node("a"), beat)), false},
 		{"not ready", hosts.Update(change(node("a"), node("a", readiness(corev1.ConditionFalse)))), true},
 		{"excluded", hosts.Update(change(node("a"), node("a", excluded))), true},
