@@ -53,7 +53,7 @@ func (p *peer) follow(w wish) {
 	path, ok := p.path(w)
 	before, sent := p.sent.of[w.prefix]
 	switch {
-	case ok && (!sent || !before.same(path)):
+	case ok && (!sent || !before.isOf(path)):
 		p.announce = append(p.announce, path)
 	case !ok && sent:
 		p.withdraw = append(p.withdraw, w.prefix)
@@ -83,10 +83,10 @@ func (e *engine) announce(p *peer) error {
 	err := p.session.announce(p.announce)
 	for _, path := range p.announce {
 		if err != nil {
-			p.sent.put(path.Prefix, Path{})
+			p.sent.put(path.Prefix, nil)
 			continue
 		}
-		p.sent.put(path.Prefix, path)
+		p.sent.put(path.Prefix, p.mannerOf(path))
 	}
 	return e.outcome(p, changeAnnounced, len(p.announce), err)
 }
@@ -99,7 +99,7 @@ func (e *engine) withdraw(p *peer) error {
 	err := p.session.withdraw(p.withdraw)
 	for _, prefix := range p.withdraw {
 		if err != nil {
-			p.sent.put(prefix, Path{})
+			p.sent.put(prefix, nil)
 			continue
 		}
 		p.sent.drop(prefix)

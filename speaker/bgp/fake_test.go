@@ -448,3 +448,8 @@ func peerNamed(name, address string, change func(p *config.Peer)) *config.Peer {
 func routeTo(p string, peers ...string) desired.Route {
 	return desired.Route{Prefix: prefix(p), Peers: peers, Services: []string{"a/b"}, Advertisements: []string{"all"}}
 }
+
+// same reports whether a router hears the same of two paths.
+func (p Path) same(o Path) bool {
+	return p.Prefix == o.Prefix && p.NextHop == o.NextHop && p.Attributes.Equal(o.Attributes)
+}

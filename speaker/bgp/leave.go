@@ -57,8 +57,8 @@ func (e *engine) lower(keep bool) (told bool, err error) {
 		}
 		p.announce = nil
 		for _, prefix := range slices.SortedFunc(maps.Keys(p.sent.of), netip.Prefix.Compare) {
-			if path := p.sent.of[prefix]; path.Prefix.IsValid() {
-				p.announce = append(p.announce, path.leaving())
+			if m := p.sent.of[prefix]; m != nil {
+				p.announce = append(p.announce, m.path(prefix).leaving())
 			}
 		}
 		told = true

@@ -25,9 +25,11 @@ type peer struct {
 	neighbor   Neighbor // of the session
 	closing    bool     // an earlier session is not closed yet
 
-	// sent is what the session announces. A zero Path is one of which it is not
-	// known whether it is announced, and how.
-	sent tally[Path]
+	// sent is what the session announces, and how. A prefix of which that is not
+	// known, nor whether it is announced at all, has nil.
+	sent tally[*manner]
+	// manner is that of the last path; most paths are announced alike.
+	manner *manner
 	// unsent are prefixes that have no next hop, and lacking is since when there
 	// have been such; zero if there are none.
 	unsent  tally[struct{}]

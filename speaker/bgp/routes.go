@@ -110,9 +110,29 @@ func wishes(routes []desired.Route, peer string) []wish {
 	return out
 }
 
-// same reports whether a router hears the same of two paths.
-func (p Path) same(o Path) bool {
-	return p.Prefix == o.Prefix && p.NextHop == o.NextHop && p.Attributes.Equal(o.Attributes)
+// A manner is all of a path but its prefix. Thousands of paths share one, which
+// is never written.
+type manner struct {
+	nextHop    netip.Addr
+	attributes desired.Attributes
+}
+
+// mannerOf returns the manner of a path.
+func (p *peer) mannerOf(path Path) *manner {
+	if !p.manner.isOf(path) {
+		p.manner = &manner{path.NextHop, path.Attributes}
+	}
+	return p.manner
+}
+
+// isOf reports whether a manner, nil for none, is that of a path.
+func (m *manner) isOf(p Path) bool {
+	return m != nil && m.nextHop == p.NextHop && m.attributes.Equal(p.Attributes)
+}
+
+// path returns the path of a manner.
+func (m *manner) path(prefix netip.Prefix) Path {
+	return Path{Prefix: prefix, NextHop: m.nextHop, Attributes: m.attributes}
 }
 
 // gracefulShutdown is GRACEFUL_SHUTDOWN (RFC 8326 section 3).

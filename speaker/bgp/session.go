@@ -103,12 +103,12 @@ func (e *engine) open(p *peer, now time.Time) error {
 		return nil // its end is waited for
 	}
 	n := p.next()
-	p.sent, p.unsent, p.stale = tally[Path]{}, tally[struct{}]{}, false
+	p.sent, p.unsent, p.stale = tally[*manner]{}, tally[struct{}]{}, false
 	var paths []Path
 	for _, w := range wishes(e.want.Routes, p.name) {
 		if path, ok := p.path(w); ok {
 			paths = append(paths, path)
-			p.sent.put(path.Prefix, path)
+			p.sent.put(path.Prefix, p.mannerOf(path))
 		}
 	}
 	p.generation++
@@ -117,7 +117,7 @@ func (e *engine) open(p *peer, now time.Time) error {
 		e.mail.put(func(_ context.Context, e *engine) { e.happened(p, generation, ev) })
 	})
 	if err != nil {
-		p.sent = tally[Path]{}
+		p.sent = tally[*manner]{}
 		p.generation++
 		p.later(now)
 		p.reason = err.Error()
@@ -179,7 +179,7 @@ func (e *engine) close(p *peer, f Farewell, reason string) {
 	s := p.session
 	p.session, p.closing, p.stale = nil, true, false
 	p.generation++
-	p.sent, p.unsent = tally[Path]{}, tally[struct{}]{}
+	p.sent, p.unsent = tally[*manner]{}, tally[struct{}]{}
 	e.enter(p, Event{At: time.Now(), State: Idle, Reason: reason}, level.Info)
 	p.established = Established{}
 	e.going.Go(func() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"unique"
 
@@ -27,6 +28,8 @@ type backends struct {
 	mu        sync.Mutex
 	bySlice   map[types.NamespacedName]*backend
 	ofService map[types.NamespacedName][]*backend
+
+	sets sets
 }
 
 // A backend is what one EndpointSlice says. It is never written.
@@ -183,15 +186,45 @@ func serviceOf(s *discoveryv1.EndpointSlice) types.NamespacedName {
 	return types.NamespacedName{Namespace: s.Namespace, Name: s.Labels[discoveryv1.LabelServiceName]}
 }
 
-// serving names the nodes with an endpoint that takes traffic.
-func serving(endpoints []*backend) map[string]bool {
-	out := map[string]bool{}
-	for _, is := range endpoints {
-		for _, node := range is.nodes {
-			out[node] = true
-		}
+// served names the nodes with an endpoint of a Service that takes traffic. The
+// map is not to be written: Services that the same nodes serve share it.
+func (b *backends) served(service types.NamespacedName) map[string]bool {
+	var nodes []string
+	for _, is := range b.of(service) {
+		nodes = append(nodes, is.nodes...)
 	}
-	return out
+	slices.Sort(nodes)
+	return b.sets.of(slices.Compact(nodes))
+}
+
+// Sets are sets of nodes, each of them once. They are safe for use by several
+// goroutines at once.
+type sets struct {
+	mu    sync.Mutex
+	known map[string]map[string]bool
+}
+
+// manySets bounds how many sets are known; those that nobody has any more go
+// when there are more.
+const manySets = 1000
+
+// of returns the set of some nodes, which are sorted.
+func (s *sets) of(nodes []string) map[string]bool {
+	key := strings.Join(nodes, "/") // no name of a node has one
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if set, ok := s.known[key]; ok {
+		return set
+	}
+	if s.known == nil || len(s.known) >= manySets {
+		s.known = map[string]map[string]bool{}
+	}
+	set := make(map[string]bool, len(nodes))
+	for _, node := range nodes {
+		set[node] = true
+	}
+	s.known[key] = set
+	return set
 }
 
 // serves reports whether an endpoint takes traffic: it is ready, or it is

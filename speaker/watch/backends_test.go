@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -81,7 +82,7 @@ func TestBackends(t *testing.T) {
 				t.Errorf("heard of %q, want %q", got, tt.heard)
 			}
 			var nodes []string
-			for node := range serving(b.of(named("web"))) {
+			for node := range b.served(named("web")) {
 				nodes = append(nodes, node)
 			}
 			slices.Sort(nodes)
@@ -92,6 +93,26 @@ func TestBackends(t *testing.T) {
 				t.Error("a list that was handed out was written")
 			}
 		})
+	}
+}
+
+// Services that the same nodes serve share memory, however many slices say so
+// and however many sets there are.
+func TestBackendsShare(t *testing.T) {
+	a, b := on("a", yes, nil, nil), on("b", yes, nil, nil)
+	all := backendsOf(slice("web", "web-1", "1", b, a), slice("db", "db-1", "2", a), slice("db", "db-2", "3", b))
+	web := all.served(named("web"))
+	web["mark"] = true
+	if !all.served(named("db"))["mark"] {
+		t.Error("two equal sets")
+	}
+	for i := range 3 * manySets {
+		if set := all.sets.of([]string{fmt.Sprint(i)}); len(set) != 1 || !set[fmt.Sprint(i)] {
+			t.Fatalf("set %d is %v", i, set)
+		}
+	}
+	if n := len(all.sets.known); n > manySets {
+		t.Errorf("%d sets are known, want %d at most", n, manySets)
 	}
 }
 

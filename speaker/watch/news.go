@@ -123,7 +123,7 @@ func (w *World) readAll(ctx context.Context) error {
 	}
 	current := w.catalogue.begin(services.Items)
 	w.news.markAll(current)
-	w.catalogue.finish(current, w.served)
+	w.catalogue.finish(current, w.backends.served)
 	return nil
 }
 
@@ -155,10 +155,5 @@ func (w *World) readService(ctx context.Context, name types.NamespacedName) (boo
 	if !concerns {
 		return w.catalogue.drop(name), nil
 	}
-	return w.catalogue.put(name, &s, w.served(name)), nil
-}
-
-// served names the nodes that serve a Service.
-func (w *World) served(service types.NamespacedName) map[string]bool {
-	return serving(w.backends.of(service))
+	return w.catalogue.put(name, &s, w.backends.served(name)), nil
 }

@@ -108,7 +108,7 @@ func TestCatalogue(t *testing.T) {
 // update makes a whole update.
 func update(c *catalogue, services []corev1.Service, endpoints []discoveryv1.EndpointSlice) {
 	b := backendsOf(endpoints...)
-	c.finish(c.begin(services), func(name types.NamespacedName) map[string]bool { return serving(b.of(name)) })
+	c.finish(c.begin(services), b.served)
 }
 
 // backendsOf returns what EndpointSlices say.
