@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"unique"
 
@@ -210,7 +209,7 @@ const manySets = 1000
 
 // of returns the set of some nodes, which are sorted.
 func (s *sets) of(nodes []string) map[string]bool {
-	key := strings.Join(nodes, "/") // no name of a node has one
+	key := fmt.Sprintf("%q", nodes) // the set of the node "" is not the empty one
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if set, ok := s.known[key]; ok {

@@ -106,6 +106,13 @@ func TestBackendsShare(t *testing.T) {
 	if !all.served(named("db"))["mark"] {
 		t.Error("two equal sets")
 	}
+	if none := all.served(named("none")); len(none) != 0 {
+		t.Errorf("nobody serves it, but %v", none)
+	}
+	unplaced := slice("pool", "pool-1", "4", on("", yes, nil, nil))
+	if err := all.Add(&unplaced); err != nil || !all.served(named("pool"))[""] {
+		t.Errorf("error %v; the endpoint without a node is not known", err)
+	}
 	for i := range 3 * manySets {
 		if set := all.sets.of([]string{fmt.Sprint(i)}); len(set) != 1 || !set[fmt.Sprint(i)] {
 			t.Fatalf("set %d is %v", i, set)
