@@ -11,6 +11,7 @@ import (
 
 	"github.com/heraldlb/herald/lab/cluster"
 	"github.com/heraldlb/herald/lab/host"
+	"github.com/heraldlb/herald/lab/router"
 	"github.com/heraldlb/herald/lab/state"
 )
 
@@ -39,7 +40,9 @@ type hostStatus struct {
 	state.Host
 	Netns string `json:"netns"`
 	// Ready is what a node's condition says, empty for other hosts.
-	Ready     string          `json:"ready,omitempty"`
+	Ready string `json:"ready,omitempty"`
+	// Console is the socket of a router's own command line, empty for others.
+	Console   string          `json:"console,omitempty"`
 	Processes []processStatus `json:"processes"`
 }
 
@@ -86,7 +89,7 @@ func newStatus(ctx context.Context, l *state.Lab) status {
 		st.APIServer, st.Healthy = err.Error(), false
 	}
 	for _, h := range l.Hosts {
-		hs := hostStatus{Host: h, Netns: l.Netns(h.Name), Ready: ready[h.Name], Processes: []processStatus{}}
+		hs := hostStatus{Host: h, Netns: l.Netns(h.Name), Ready: ready[h.Name], Console: router.Socket(l, h), Processes: []processStatus{}}
 		for _, p := range l.Processes {
 			if p.Host != h.Name {
 				continue

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A RouteWatch tells of the routes that a host gets, as they come.
+// A RouteWatch tells of the routes that a host's kernel gets, as they come.
 type RouteWatch struct {
 	cmd  *exec.Cmd
 	news chan news
@@ -24,21 +24,9 @@ type news struct {
 	at   time.Time
 }
 
-// WatchRoutes starts a RouteWatch of the routes that a host's kernel gets. The
-// caller ends it.
+// WatchRoutes starts a RouteWatch on a host. The caller ends it.
 func (l *Lab) WatchRoutes(ctx context.Context, host string) (*RouteWatch, error) {
-	return l.watchRoutes(ctx, host, "ip", "-o", "monitor", "route")
-}
-
-// WatchUpdates starts a RouteWatch of the routes that BGP UPDATEs bring to a
-// host, when they are on the wire. The caller ends it.
-func (l *Lab) WatchUpdates(ctx context.Context, host string) (*RouteWatch, error) {
-	return l.watchRoutes(ctx, host, "tcpdump", "-i", "any", "-n", "-v", "-l", "--immediate-mode", "tcp", "port", "179")
-}
-
-// watchRoutes starts a RouteWatch by a program whose lines begin with routes.
-func (l *Lab) watchRoutes(ctx context.Context, host string, program ...string) (*RouteWatch, error) {
-	w := &RouteWatch{cmd: l.Command(ctx, "exec", append([]string{host, "--"}, program...)...), news: make(chan news, 1000)}
+	w := &RouteWatch{cmd: l.Command(ctx, "exec", host, "--", "ip", "-o", "monitor", "route"), news: make(chan news, 1000)}
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -68,7 +56,8 @@ func (w *RouteWatch) Seen(ctx context.Context, addrs ...netip.Addr) (time.Time, 
 			if !ok {
 				return time.Time{}, errors.New("the watch of routes has ended")
 			}
-			delete(missing, routeOf(n.line))
+			first, _, _ := strings.Cut(n.line, " ") // a route that is gone begins with Deleted
+			delete(missing, first)
 			if len(missing) == 0 {
 				return n.at, nil
 			}
@@ -76,13 +65,6 @@ func (w *RouteWatch) Seen(ctx context.Context, addrs ...netip.Addr) (time.Time, 
 			return time.Time{}, fmt.Errorf("no route to %v: %w", missing, ctx.Err())
 		}
 	}
-}
-
-// routeOf returns the address that the route of a line is for, as ip and tcpdump
-// write them; of a route that is gone it is something else.
-func routeOf(line string) string {
-	first, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-	return strings.TrimSuffix(strings.TrimSuffix(first, "/32"), "/128")
 }
 
 // End ends the watch.

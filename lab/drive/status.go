@@ -27,6 +27,8 @@ type Host struct {
 	Role   string         `json:"role"`
 	Addrs  []netip.Prefix `json:"addrs"`
 	Second []netip.Prefix `json:"second"`
+	// Console is the socket of a router's own command line.
+	Console string `json:"console"`
 }
 
 // Status asks the lab what it is.

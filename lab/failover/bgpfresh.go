@@ -29,9 +29,9 @@ func (r *run) routedFresh(ctx context.Context) error {
 			return err
 		}
 	}
-	r.table.Part("BGP: Service of both families created, to the UPDATE on the wire, of the slower family")
+	r.table.Part("BGP: Service of both families created, to the route in the router's BGP table, of the slower family")
 	for i, w := range ways {
-		r.add(figures.Figure{Name: w.title, Unit: "ms", Samples: told[i]})
+		r.add(figures.Figure{Name: w.title, Unit: "ms", Samples: told[i], Most: figures.AtMost(100)})
 	}
 	r.table.Part("- to the first route in the router's kernel")
 	for i, w := range ways {
@@ -41,10 +41,10 @@ func (r *run) routedFresh(ctx context.Context) error {
 }
 
 // forwardedAfter creates a Service with addresses, and adds how long it took from
-// then until each router was told of all of them, and forwarded to them.
+// then until each router had routes to all of them, and forwarded to them.
 func (r *run) forwardedAfter(ctx context.Context, name string, addrs []netip.Addr, told, forwarded [][]float64) error {
-	updates, err := watchAll(ctx, r.WatchUpdates)
-	defer endAll(updates)
+	tables, err := watchAll(ctx, r.WatchTable)
+	defer endAll(tables)
 	if err != nil {
 		return err
 	}
@@ -59,26 +59,38 @@ func (r *run) forwardedAfter(ctx context.Context, name string, addrs []netip.Add
 		return err
 	}
 	began := time.Now()
+	seen := make([]chan sighting, len(ways))
+	for i, w := range tables {
+		seen[i] = make(chan sighting, 1)
+		go func() {
+			at, err := w.Seen(ctx, addrs...)
+			seen[i] <- sighting{at, err}
+		}()
+	}
 	if err := r.create(ctx, service{name: name, annotation: forAddresses, wish: wish(addrs)}); err != nil {
 		return err
 	}
 	for i := range ways {
-		at, err := updates[i].Seen(ctx, addrs...)
-		if err != nil {
+		s := <-seen[i]
+		at, err := routes[i].Seen(ctx, addrs...)
+		if err := errors.Join(s.err, err); err != nil {
 			return err
 		}
-		told[i] = append(told[i], milliseconds(at.Sub(began)))
-		if at, err = routes[i].Seen(ctx, addrs...); err != nil {
-			return err
-		}
+		told[i] = append(told[i], milliseconds(s.at.Sub(began)))
 		forwarded[i] = append(forwarded[i], milliseconds(at.Sub(began)))
 	}
 	return r.kube.CoreV1().Services("default").Delete(ctx, name, metav1.DeleteOptions{})
 }
 
+// A sighting is when something was seen, or why it was not.
+type sighting struct {
+	at  time.Time
+	err error
+}
+
 // watchAll starts a watch on the router of each way; those that it returns are to
 // be ended whatever comes of the others.
-func watchAll(ctx context.Context, watch func(ctx context.Context, host string) (*drive.RouteWatch, error)) (out []*drive.RouteWatch, err error) {
+func watchAll[W any](ctx context.Context, watch func(ctx context.Context, host string) (W, error)) (out []W, err error) {
 	for _, w := range ways {
 		m, err := watch(ctx, w.router)
 		if err != nil {
@@ -90,7 +102,7 @@ func watchAll(ctx context.Context, watch func(ctx context.Context, host string) 
 }
 
 // endAll ends watches.
-func endAll(watches []*drive.RouteWatch) {
+func endAll[W interface{ End() }](watches []W) {
 	for _, w := range watches {
 		w.End()
 	}
