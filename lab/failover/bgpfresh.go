@@ -13,8 +13,8 @@ import (
 	"github.com/heraldlb/herald/lab/figures"
 )
 
-// routedFresh measures how soon routers forward to the addresses of a new
-// Service.
+// routedFresh measures how soon routers have routes to the addresses of a new
+// Service, and forward to them.
 func (r *run) routedFresh(ctx context.Context) error {
 	if err := errors.Join(r.setUpBGP(ctx), r.peer(ctx, watchedFast), r.converged(ctx, watchedFast)); err != nil {
 		return err
