@@ -15,7 +15,7 @@ import (
 
 // A Feed tells a store of the objects of one kind, for who needs so little of
 // each that a cache of them would be mostly waste. It waits for the API server
-// for as long as it takes.
+// for as long as it takes, and logs that for itself.
 type Feed struct {
 	reflector *toolscache.Reflector
 	store     *syncedStore
@@ -48,7 +48,7 @@ func newFeed(c client.WithWatch, l log.Logger, obj client.Object, list client.Ob
 	}
 	p := &patient{
 		lw: lw, trimService: Options{}.trimService,
-		outage: &outage{logger: log.With(l, "component", "kube")},
+		outage: &outage{logger: log.With(l, "feed", fmt.Sprintf("%T", obj))},
 	}
 	s := &syncedStore{ReflectorStore: store, synced: make(chan struct{})}
 	return &Feed{store: s, reflector: toolscache.NewReflectorWithOptions(p.source(obj), obj, s, toolscache.ReflectorOptions{Name: "feed"})}

@@ -78,7 +78,7 @@ func TestListPages(t *testing.T) {
 // An informer of Services lists by pages, and asks for no stream.
 func TestInformerOfPages(t *testing.T) {
 	s := &shop{services: 2*pageSize + 1}
-	i := Informers(log.NewNopLogger())(s.source(), &corev1.Service{}, 0, toolscache.Indexers{})
+	i := newInformer(log.NewNopLogger(), Options{}.trimService)(s.source(), &corev1.Service{}, 0, toolscache.Indexers{})
 	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
 	done := make(chan struct{})
 	go func() {

@@ -88,7 +88,7 @@ func insist[T any](ctx context.Context, out *outage, ask func() (T, error)) (T, 
 }
 
 // An outage is a time in which some kind is not served. It is logged once,
-// however many kinds there are.
+// however many kinds a cache has.
 type outage struct {
 	logger log.Logger
 

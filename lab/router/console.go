@@ -91,7 +91,7 @@ func (c *Console) askFRR(question string) (string, error) {
 }
 
 // askBIRD asks as birdc does: the last line of an answer has a space after its
-// number, or says in it that something is wrong.
+// number, those before it a minus sign.
 func (c *Console) askBIRD(question string) (string, error) {
 	if _, err := fmt.Fprintln(c.conn, question); err != nil {
 		return "", err

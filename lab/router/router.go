@@ -138,7 +138,7 @@ func daemons(l *state.Lab, h state.Host) []daemon {
 		}
 	}
 	if h.Kind == bird {
-		args := []string{"bird", "-f", "-c", conf, "-s", filepath.Join(dir, "bird.ctl"), "-P", filepath.Join(dir, "bird.pid")}
+		args := []string{"bird", "-f", "-c", conf, "-s", filepath.Join(dir, birdSocket), "-P", filepath.Join(dir, "bird.pid")}
 		return []daemon{{host.Daemon{Host: h.Name, Name: bird, Args: args}, ask("show status")}}
 	}
 	return []daemon{
@@ -178,7 +178,7 @@ func CLI(ctx context.Context, l *state.Lab, h state.Host, commands ...string) ([
 	}
 	var all []byte
 	for _, c := range commands {
-		out, err := host.Output(ctx, l, h.Name, "birdc", "-s", filepath.Join(dir, "bird.ctl"), c)
+		out, err := host.Output(ctx, l, h.Name, "birdc", "-s", Socket(l, h), c)
 		if err != nil {
 			return nil, err
 		}

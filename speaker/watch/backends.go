@@ -27,8 +27,7 @@ type backends struct {
 	mu        sync.Mutex
 	bySlice   map[types.NamespacedName]*backend
 	ofService map[types.NamespacedName][]*backend
-
-	sets sets
+	sets      sets
 }
 
 // A backend is what one EndpointSlice says. It is never written.
@@ -45,7 +44,7 @@ type backend struct {
 func newBackends(own types.NamespacedName, family netip.Addr, heard func(types.NamespacedName)) *backends {
 	return &backends{
 		own: own, family: family, heard: heard,
-		bySlice: map[types.NamespacedName]*backend{}, ofService: map[types.NamespacedName][]*backend{},
+		bySlice: map[types.NamespacedName]*backend{}, ofService: map[types.NamespacedName][]*backend{}, sets: sets{},
 	}
 }
 
@@ -156,8 +155,10 @@ func (b *backends) read(s *discoveryv1.EndpointSlice) *backend {
 	is.service.Namespace = intern(is.service.Namespace)
 	for i := range s.Endpoints {
 		ep := &s.Endpoints[i]
-		if p, ok := peerOf(ep, b.family); ok && is.service == b.own {
-			is.peers = append(is.peers, p)
+		if is.service == b.own {
+			if p, ok := peerOf(ep, b.family); ok {
+				is.peers = append(is.peers, p)
+			}
 		}
 		if node := nodeOf(ep); serves(ep.Conditions) && !slices.Contains(is.nodes, node) {
 			is.nodes = append(is.nodes, node)
@@ -188,41 +189,37 @@ func serviceOf(s *discoveryv1.EndpointSlice) types.NamespacedName {
 // served names the nodes with an endpoint of a Service that takes traffic. The
 // map is not to be written: Services that the same nodes serve share it.
 func (b *backends) served(service types.NamespacedName) map[string]bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var nodes []string
-	for _, is := range b.of(service) {
+	for _, is := range b.ofService[service] {
 		nodes = append(nodes, is.nodes...)
 	}
 	slices.Sort(nodes)
 	return b.sets.of(slices.Compact(nodes))
 }
 
-// Sets are sets of nodes, each of them once. They are safe for use by several
-// goroutines at once.
-type sets struct {
-	mu    sync.Mutex
-	known map[string]map[string]bool
-}
+// Sets are sets of nodes, each of them once, by what they are made of.
+type sets map[string]map[string]bool
 
 // manySets bounds how many sets are known; those that nobody has any more go
 // when there are more.
 const manySets = 1000
 
 // of returns the set of some nodes, which are sorted.
-func (s *sets) of(nodes []string) map[string]bool {
+func (s sets) of(nodes []string) map[string]bool {
 	key := fmt.Sprintf("%q", nodes) // the set of the node "" is not the empty one
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if set, ok := s.known[key]; ok {
+	if set, ok := s[key]; ok {
 		return set
 	}
-	if s.known == nil || len(s.known) >= manySets {
-		s.known = map[string]map[string]bool{}
+	if len(s) >= manySets {
+		clear(s)
 	}
 	set := make(map[string]bool, len(nodes))
 	for _, node := range nodes {
 		set[node] = true
 	}
-	s.known[key] = set
+	s[key] = set
 	return set
 }
 

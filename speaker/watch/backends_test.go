@@ -118,7 +118,7 @@ func TestBackendsShare(t *testing.T) {
 			t.Fatalf("set %d is %v", i, set)
 		}
 	}
-	if n := len(all.sets.known); n > manySets {
+	if n := len(all.sets); n > manySets {
 		t.Errorf("%d sets are known, want %d at most", n, manySets)
 	}
 }
