@@ -2,6 +2,7 @@ package drive_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -68,6 +69,39 @@ func TestLossy(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := drive.Lossy(&probe.Report{Answers: tt.answers}); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// One move cuts what is under way in its moment, and nothing else.
+func TestBreaks(t *testing.T) {
+	at := func(ms, took float64, reason string) probe.Answer {
+		return probe.Answer{AtMs: ms, TookMs: took, Reason: reason}
+	}
+	const reset = probe.Reset
+	tests := []struct {
+		name    string
+		answers []probe.Answer
+		want    []int
+	}{
+		{name: "all good", answers: []probe.Answer{at(0, 2, ""), at(10, 2, "")}},
+		{name: "one", answers: []probe.Answer{at(0, 2, ""), at(10, 2, reset), at(20, 2, "")}, want: []int{1}},
+		{name: "two at one instant", answers: []probe.Answer{at(0, 18, reset), at(15, 3, reset)}, want: []int{2}},
+		{name: "a good one between", answers: []probe.Answer{at(0, 25, reset), at(10, 2, ""), at(20, 5, reset)}, want: []int{2}},
+		{name: "two after each other", answers: []probe.Answer{at(0, 9, reset), at(10, 3, reset)}, want: []int{1, 1}},
+		{name: "a chain without an instant", answers: []probe.Answer{at(0, 12, reset), at(10, 12, reset), at(20, 5, reset)}, want: []int{2, 1}},
+		{name: "in the dark", answers: []probe.Answer{at(0, 1000, "timeout"), at(10, 1000, "timeout")}, want: []int{1, 1}},
+		{name: "dark, then cut", answers: []probe.Answer{at(0, 1000, "timeout"), at(10, 3, reset)}, want: []int{1, 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []int
+			for _, b := range drive.Breaks(&probe.Report{Answers: tt.answers}) {
+				got = append(got, len(b))
+			}
+			if !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

@@ -102,6 +102,28 @@ func Outage(r *probe.Report) time.Duration {
 	return time.Duration(longest * float64(time.Millisecond))
 }
 
+// Breaks returns the failed probes of a run, those together that one move of
+// the address can have cut: connections that were reset and were all under way
+// at one instant. Whatever failed in another way is a break of its own.
+func Breaks(r *probe.Report) [][]probe.Answer {
+	var (
+		breaks [][]probe.Answer
+		ends   float64 // the first end in the last break
+	)
+	for _, a := range r.Answers {
+		if a.Reason == "" {
+			continue
+		}
+		end := a.AtMs + a.TookMs
+		if n := len(breaks) - 1; n >= 0 && a.AtMs <= ends && a.Reason == probe.Reset && breaks[n][0].Reason == probe.Reset {
+			breaks[n], ends = append(breaks[n], a), min(ends, end)
+			continue
+		}
+		breaks, ends = append(breaks, []probe.Answer{a}), end
+	}
+	return breaks
+}
+
 // Overlap returns how long two or more hosts answered.
 func Overlap(r *arping.Report) time.Duration {
 	return time.Duration(r.OverlapMs * float64(time.Millisecond))

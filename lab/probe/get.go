@@ -70,11 +70,15 @@ func host(s string) string {
 	return ap.Addr().Unmap().String()
 }
 
+// Reset is why a probe failed whose connection the other side knew nothing of,
+// or ended.
+const Reset = "connection reset"
+
 // errnos are the reasons that the network gives, in plain words.
 var errnos = map[syscall.Errno]string{
 	syscall.ECONNREFUSED:  "connection refused",
-	syscall.ECONNRESET:    "connection reset",
-	syscall.EPIPE:         "connection reset",
+	syscall.ECONNRESET:    Reset,
+	syscall.EPIPE:         Reset,
 	syscall.EHOSTUNREACH:  "no route to host",
 	syscall.ENETUNREACH:   "network unreachable",
 	syscall.ENETDOWN:      "network down",
