@@ -38,17 +38,18 @@ var (
 var allowed = map[string][]string{
 	"api/v1beta1":      {"k8s.io/api/core/v1/", "k8s.io/apimachinery/"},
 	"config":           {"k8s.io/apimachinery/", module + "api/", module + "internal/iprange/"},
-	"ipam":             {module + "internal/iprange/"},
+	"ipam":             {module + "internal/heap/", module + "internal/iprange/"},
 	"speaker/desired":  {module + "config/"},
 	"speaker/ledger":   {module + "speaker/desired/"},
 	"internal/diff":    {},
+	"internal/heap":    {},
 	"internal/iprange": {},
 
 	"controller/assign": slices.Concat(kube, []string{module + "ipam/"}),
 	"speaker/watch":     slices.Concat(kube, []string{module + "speaker/desired/"}),
 	"speaker/layer2": {
 		"github.com/mdlayher/", "github.com/vishvananda/netlink/", "golang.org/x/net/bpf/", "golang.org/x/sys/unix/", logs, prom,
-		module + "speaker/desired/", module + "internal/diff/", module + "internal/owner/",
+		module + "speaker/desired/", module + "internal/diff/", module + "internal/heap/", module + "internal/owner/",
 	},
 	"speaker/bgp": {
 		"github.com/mdlayher/ndp/", "golang.org/x/net/ipv6/", logs, prom,
@@ -58,7 +59,7 @@ var allowed = map[string][]string{
 		"github.com/osrg/gobgp/v4/", "golang.org/x/sys/unix/",
 		module + "config/", module + "speaker/bgp/", module + "speaker/desired/", module + "internal/pause/",
 	},
-	"speaker/bfd":    {"golang.org/x/sys/unix/", logs, prom, module + "internal/diff/", module + "internal/owner/"},
+	"speaker/bfd":    {"golang.org/x/sys/unix/", logs, prom, module + "internal/diff/", module + "internal/heap/", module + "internal/owner/"},
 	"speaker/sentry": {"github.com/vishvananda/netlink/", "golang.org/x/sys/unix/", logs, prom, module + "speaker/bfd/"},
 	"speaker/members": {
 		"github.com/hashicorp/memberlist/", logs, prom,
