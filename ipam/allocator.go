@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/heraldlb/herald/internal/heap"
 )
 
 // An Allocator knows which owner holds which address. It is made by New.
@@ -18,7 +20,7 @@ type Allocator struct {
 	holders map[string]*holder
 	// orphans are the entries without a pool.
 	orphans map[netip.Addr]*entry
-	resting resting
+	resting heap.Heap[*entry]
 }
 
 // New returns an Allocator without pools and claims.
@@ -125,11 +127,11 @@ func (a *Allocator) occupy(addr netip.Addr) *entry {
 	e := a.entries[addr]
 	switch {
 	case e == nil:
-		e = &entry{addr: addr, place: awake}
+		e = &entry{addr: addr}
 		e.owners = e.sole[:0]
 		a.entries[addr] = e
 		a.settle(e)
-	case e.place != awake:
+	case e.rests():
 		a.wake(e)
 	}
 	return e
@@ -138,7 +140,7 @@ func (a *Allocator) occupy(addr netip.Addr) *entry {
 // vacate lets go of an entry unless it has an owner.
 func (a *Allocator) vacate(e *entry, now time.Time) {
 	switch {
-	case len(e.owners) > 0 || e.place != awake:
+	case len(e.owners) > 0 || e.rests():
 	case e.pool == nil:
 		delete(a.orphans, e.addr)
 		delete(a.entries, e.addr)

@@ -27,8 +27,8 @@ func (a *Allocator) check() error {
 			}
 		}
 	}
-	for i, e := range a.resting {
-		if e.place != i || a.entries[e.addr] != e || len(e.owners) > 0 {
+	for e := range a.resting.All() {
+		if !e.rests() || a.entries[e.addr] != e || len(e.owners) > 0 {
 			return fmt.Errorf("%v rests wrongly", e.addr)
 		}
 	}
@@ -90,8 +90,8 @@ func (a *Allocator) checkEntry(addr netip.Addr, e *entry) error {
 		return fmt.Errorf("is at %+v", e)
 	case (err != nil) != (a.orphans[addr] == e):
 		return fmt.Errorf("orphan: %v", err == nil)
-	case (e.place == awake) != (len(e.owners) > 0):
-		return fmt.Errorf("rests at %d with %d owners", e.place, len(e.owners))
+	case e.rests() == (len(e.owners) > 0):
+		return fmt.Errorf("rests: %v, with %d owners", e.rests(), len(e.owners))
 	case len(e.ports) != len(e.users):
 		return fmt.Errorf("%d ports of %d users", len(e.ports), len(e.users))
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/heraldlb/herald/internal/heap"
 	"github.com/heraldlb/herald/internal/iprange"
 )
 
@@ -27,8 +28,8 @@ type entry struct {
 	sole [1]*holder
 	// released is when the last owner went, and rested when the rest is over.
 	released, rested time.Time
-	// place is the index in the Allocator's resting heap, or awake.
-	place int
+	// Place is that in the Allocator's heap of entries that rest.
+	heap.Place
 }
 
 // A holder is an owner that holds addresses.

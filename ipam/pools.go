@@ -2,7 +2,6 @@ package ipam
 
 import (
 	"cmp"
-	"container/heap"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -147,7 +146,7 @@ func (a *Allocator) resettle(e *entry) {
 	case len(e.owners) > 0:
 		e.joinGroup()
 	case e.pool == nil:
-		heap.Remove(&a.resting, e.place)
+		a.resting.Take(e)
 		delete(a.orphans, e.addr)
 		delete(a.entries, e.addr)
 	default:
@@ -158,8 +157,8 @@ func (a *Allocator) resettle(e *entry) {
 
 // reorder counts every rest by the cooldown that its pool has now.
 func (a *Allocator) reorder() {
-	for _, e := range a.resting {
+	for e := range a.resting.All() {
 		e.rested = e.released.Add(e.pool.Cooldown)
 	}
-	heap.Init(&a.resting)
+	a.resting.Reorder()
 }

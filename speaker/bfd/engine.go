@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-kit/log/level"
+
+	"github.com/heraldlb/herald/internal/heap"
 )
 
 const (
@@ -30,7 +32,7 @@ type engine struct {
 	// byLocal has all sessions by our discriminator, byPeer by whom a packet is from.
 	byLocal map[uint32]*session
 	byPeer  map[peer][]*session
-	queue   queue
+	queue   heap.Heap[*session]
 	doors   map[door]*opening
 	stalls  stalls
 
@@ -121,8 +123,7 @@ func (e *engine) read(o *opening) {
 
 // work does what is due: detection first, then packets, then sockets.
 func (e *engine) work(now time.Time) {
-	for len(e.queue) > 0 {
-		s := e.queue[0]
+	for s, ok := e.queue.First(); ok; s, ok = e.queue.First() {
 		soon := now.Add(s.slack())
 		if s.due.After(soon) {
 			break
@@ -131,7 +132,7 @@ func (e *engine) work(now time.Time) {
 		if at, ok := s.next(); ok && !at.After(soon) {
 			e.transmit(s, now)
 		}
-		if e.reschedule(s); s.position >= 0 && !s.due.After(soon) {
+		if e.reschedule(s); s.Placed() && !s.due.After(soon) {
 			break // again after a look at what has come
 		}
 	}
@@ -207,14 +208,18 @@ func (e *engine) changed(s *session, before State) {
 func (e *engine) reschedule(s *session) {
 	due, ok := s.wake()
 	s.due = due
-	e.queue.fix(s, ok)
+	if !ok {
+		e.queue.Take(s)
+		return
+	}
+	e.queue.Put(s)
 }
 
 // arm sets the timer to what is due next.
 func (e *engine) arm() {
 	at := e.retry
-	if len(e.queue) > 0 && (at.IsZero() || e.queue[0].due.Before(at)) {
-		at = e.queue[0].due
+	if s, ok := e.queue.First(); ok && (at.IsZero() || s.due.Before(at)) {
+		at = s.due
 	}
 	e.armed = at
 	if at.IsZero() {

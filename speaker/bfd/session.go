@@ -12,6 +12,7 @@ import (
 	"github.com/go-kit/log/level"
 
 	"github.com/heraldlb/herald/internal/diff"
+	"github.com/heraldlb/herald/internal/heap"
 )
 
 // A session is a machine with its place in the engine.
@@ -25,12 +26,15 @@ type session struct {
 	dialed time.Time // when it was tried to open one last
 	err    error     // why the last packet was not sent
 
-	heard    *atomic.Int64 // when the last packet came, after the manager's birth
-	late     time.Duration // see Status.Late
-	due      time.Time     // when there is something to do
-	position int           // in the queue; -1 when there is nothing to do
-	counters counters
+	heard      *atomic.Int64 // when the last packet came, after the manager's birth
+	late       time.Duration // see Status.Late
+	due        time.Time     // when there is something to do
+	heap.Place               // in the engine's queue, while there is something to do
+	counters   counters
 }
+
+// Before puts the session that has something to do first first in the queue.
+func (s *session) Before(other *session) bool { return s.due.Before(other.due) }
 
 // slack returns how much too early a packet may be sent.
 func (s *session) slack() time.Duration { return min(ahead, s.interval()/50) }
@@ -72,7 +76,7 @@ func (e *engine) add(k key, wish Session, now time.Time) {
 	s := &session{
 		machine: newMachine(wish.Profile, e.discriminator(), now),
 		key:     k, wish: wish, door: door{port: e.config.Port, v6: k.remote.Is6(), multihop: k.multihop},
-		heard: &atomic.Int64{}, position: -1,
+		heard: &atomic.Int64{},
 	}
 	if k.multihop {
 		s.door.port = e.config.MultihopPort
@@ -109,7 +113,7 @@ func (e *engine) remove(s *session, now time.Time) {
 	if s.outbox != nil {
 		_ = s.outbox.Close()
 	}
-	e.queue.fix(s, false)
+	e.queue.Take(s)
 	delete(e.sessions, s.key)
 	delete(e.byLocal, s.local)
 	rest := slices.DeleteFunc(e.byPeer[s.peer()], func(o *session) bool { return o == s })

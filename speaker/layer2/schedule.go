@@ -1,9 +1,10 @@
 package layer2
 
 import (
-	"container/heap"
 	"hash/fnv"
 	"time"
+
+	"github.com/heraldlb/herald/internal/heap"
 )
 
 // burst is the time from each announcement of an address that has just come to
@@ -48,11 +49,14 @@ func (t task) refresh() time.Duration {
 
 // An appointment is a task and when it is due.
 type appointment struct {
-	task  task
-	due   time.Time
-	round int // how often it has been sent since it was started
-	index int // in its queue
+	task       task
+	due        time.Time
+	round      int // how often it has been sent since it was started
+	heap.Place     // in its queue
 }
+
+// Before puts the appointment that is due first first in its queue.
+func (a *appointment) Before(other *appointment) bool { return a.due.Before(other.due) }
 
 // rank says which of several that are due goes first: first announcements, then
 // probes, then the rest.
@@ -71,7 +75,7 @@ func (a *appointment) rank() int {
 type schedule struct {
 	tasks map[task]*appointment
 	// queues has the appointments of each rank by time.
-	queues [3]queue
+	queues [3]heap.Heap[*appointment]
 }
 
 func newSchedule() *schedule { return &schedule{tasks: map[task]*appointment{}} }
@@ -92,16 +96,16 @@ func (s *schedule) forget(at spot) {
 // cancel drops a task.
 func (s *schedule) cancel(t task) {
 	if a := s.tasks[t]; a != nil {
-		heap.Remove(s.queueOf(a), a.index)
+		s.queueOf(a).Take(a)
 		delete(s.tasks, t)
 	}
 }
 
 // next returns when something is due; ok is false when nothing ever is.
 func (s *schedule) next() (due time.Time, ok bool) {
-	for _, q := range s.queues {
-		if len(q) > 0 && (!ok || q[0].due.Before(due)) {
-			due, ok = q[0].due, true
+	for i := range s.queues {
+		if a, some := s.queues[i].First(); some && (!ok || a.due.Before(due)) {
+			due, ok = a.due, true
 		}
 	}
 	return due, ok
@@ -111,11 +115,11 @@ func (s *schedule) next() (due time.Time, ok bool) {
 // false when nothing is due. A round of zero is the first after a start.
 func (s *schedule) pop(now time.Time) (t task, round int, ok bool) {
 	for i := range s.queues {
-		q := &s.queues[i]
-		if len(*q) == 0 || (*q)[0].due.After(now) {
+		a, some := s.queues[i].First()
+		if !some || a.due.After(now) {
 			continue
 		}
-		a := heap.Pop(q).(*appointment)
+		s.queues[i].Take(a)
 		t, round = a.task, a.round
 		delete(s.tasks, t)
 		if t.kind != announcement {
@@ -134,34 +138,7 @@ func (s *schedule) pop(now time.Time) (t task, round int, ok bool) {
 
 func (s *schedule) add(a *appointment) {
 	s.tasks[a.task] = a
-	heap.Push(s.queueOf(a), a)
+	s.queueOf(a).Put(a)
 }
 
-func (s *schedule) queueOf(a *appointment) *queue { return &s.queues[a.rank()] }
-
-// A queue is a heap of appointments by time.
-type queue []*appointment
-
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-
-func (q queue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].index, q[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (q *queue) Push(x any) {
-	a := x.(*appointment)
-	a.index = len(*q)
-	*q = append(*q, a)
-}
-
-// Pop implements heap.Interface.
-func (q *queue) Pop() any {
-	last := len(*q) - 1
-	a := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	return a
-}
+func (s *schedule) queueOf(a *appointment) *heap.Heap[*appointment] { return &s.queues[a.rank()] }
