@@ -8,6 +8,9 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/heraldlb/herald/lab/drive"
+	"github.com/heraldlb/herald/lab/measure"
 )
 
 const (
@@ -20,7 +23,7 @@ const (
 // A bench measures one lab.
 type bench struct {
 	*clients
-	lab   *lab
+	lab   *drive.Lab
 	o     options
 	audit *auditLog
 	// daemons are the process ids of the cluster's own programs by their names,
@@ -29,23 +32,26 @@ type bench struct {
 	apiServer int
 	// ours tracks the Services that Herald handles, bare those of the loop.
 	ours, bare *tracker
-	table      *table
+	table      table
 	// restarted counts the restarts of the controller.
 	restarted int
 	stop      context.CancelFunc
 }
 
 // newBench connects to a lab that runs. The caller closes the bench.
-func newBench(ctx context.Context, l *lab, o options) (*bench, error) {
-	st, err := l.status(ctx)
+func newBench(ctx context.Context, l *drive.Lab, o options) (*bench, error) {
+	st, err := l.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{lab: l, o: o, daemons: st.pids(), table: &table{title: fmt.Sprintf(
-		"Herald with %d Services; 3 nodes on one machine of %d CPUs; wanted is said of the median", o.services, runtime.NumCPU())}}
-	if b.apiServer, err = st.pid("kube-apiserver"); err != nil {
-		return nil, err
+	b := &bench{lab: l, o: o, daemons: st.Processes()}
+	b.table.Title = fmt.Sprintf(
+		"Herald with %d Services; 3 nodes on one machine of %d CPUs; wanted is said of the median", o.services, runtime.NumCPU())
+	servers := b.daemons["kube-apiserver"]
+	if len(servers) != 1 {
+		return nil, fmt.Errorf("lab %s: %d API servers, want 1", l.Name(), len(servers))
 	}
+	b.apiServer = servers[0]
 	if b.clients, err = connect(st.Kubeconfig); err != nil {
 		return nil, err
 	}
@@ -71,33 +77,21 @@ func (b *bench) close() {
 }
 
 // A step is one part of what is measured.
-type step struct {
-	name string
-	run  func(*bench, context.Context) error
-}
+type step = measure.Step[*bench]
 
-// allSteps returns every step, in the order in which they are run: memory is
+// steps returns every step, in the order in which they are run: memory is
 // measured before there was more to remember.
-func allSteps() []step {
+func steps() []step {
 	return []step{
-		{"idle", (*bench).idle},
-		{"some", func(b *bench, ctx context.Context) error { return b.burst(ctx, min(someServices, b.o.services)) }},
-		{"burst", func(b *bench, ctx context.Context) error { return b.burst(ctx, b.o.services) }},
-		{"churn", (*bench).churn},
-		{"restart", (*bench).restart},
-		{"compare", (*bench).compare},
-		{"bgp", (*bench).bgp},
-		{"bgp-change", (*bench).bgpChange},
+		{Name: "idle", Run: (*bench).idle},
+		{Name: "some", Run: func(b *bench, ctx context.Context) error { return b.burst(ctx, min(someServices, b.o.services)) }},
+		{Name: "burst", Run: func(b *bench, ctx context.Context) error { return b.burst(ctx, b.o.services) }},
+		{Name: "churn", Run: (*bench).churn},
+		{Name: "restart", Run: (*bench).restart},
+		{Name: "compare", Run: (*bench).compare},
+		{Name: "bgp", Run: (*bench).bgp},
+		{Name: "bgp-change", Run: (*bench).bgpChange},
 	}
-}
-
-// stepNames returns the names of all steps.
-func stepNames() []string {
-	var out []string
-	for _, s := range allSteps() {
-		out = append(out, s.name)
-	}
-	return out
 }
 
 // measure measures what was asked for.
@@ -108,15 +102,12 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.createPool(ctx); err != nil {
 		return err
 	}
-	for _, s := range allSteps() {
-		if !slices.Contains(b.o.steps, s.name) {
-			continue
-		}
+	for _, s := range measure.Chosen(steps(), b.o.Options) {
 		if _, err := b.quiet(ctx); err != nil {
 			return err
 		}
-		if err := s.run(b, ctx); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+		if err := s.Run(b, ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
 	return nil

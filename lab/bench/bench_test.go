@@ -66,12 +66,12 @@ func TestAuditLog(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	var tab table
-	tab.section("part")
+	tab.Part("part")
 	tab.add("good", "ms", 100, 30, 10, 20)
 	tab.add("bad", "s", 1, 2, 3)
 	tab.add("plain", "writes", nothing, 7)
 	var b strings.Builder
-	if err := tab.print(&b); err != nil {
+	if err := tab.Write(&b); err != nil {
 		t.Fatal(err)
 	}
 	var got []string

@@ -99,7 +99,7 @@ func (b *bench) announceAll(ctx context.Context, n int) error {
 	}
 	times := map[string][]float64{}
 	var rss []float64
-	for range b.o.runs {
+	for range b.o.Runs {
 		if _, err := b.quiet(ctx); err != nil {
 			return err
 		}
@@ -119,7 +119,7 @@ func (b *bench) announceAll(ctx context.Context, n int) error {
 		}
 		rss = append(rss, m[metricRSS]/(1<<20))
 	}
-	b.table.section(fmt.Sprintf("%d Services announced by BGP to 2 peers", n))
+	b.table.Part(fmt.Sprintf("%d Services announced by BGP to 2 peers", n))
 	for _, name := range routers {
 		b.table.add("start of the speaker to all routes at "+name, "s", maxFull, times[name]...)
 	}
@@ -194,7 +194,7 @@ func (b *bench) speaker(ctx context.Context) (map[string]float64, error) {
 // announceOne makes one more Service among all the others, again and again, and
 // measures how long until routers forward to it and how much they were told.
 func (b *bench) announceOne(ctx context.Context) error {
-	n := max(b.o.runs, minChurns)
+	n := max(b.o.Runs, minChurns)
 	times, said := map[string][]float64{}, map[string][]float64{}
 	for i := range n {
 		if _, err := b.quiet(ctx); err != nil {
@@ -211,7 +211,7 @@ func (b *bench) announceOne(ctx context.Context) error {
 
 // tellRouted adds what was seen of one Service of which something was done.
 func (b *bench) tellRouted(done string, times, said map[string][]float64) {
-	b.table.section(fmt.Sprintf("one Service %s among %d that are announced", done, b.o.prefixes))
+	b.table.Part(fmt.Sprintf("one Service %s among %d that are announced", done, b.o.prefixes))
 	for _, name := range routers {
 		b.table.add("to the route in the kernel of "+name, "ms", maxOne, times[name]...)
 	}

@@ -24,7 +24,7 @@ func (b *bench) bgpChange(ctx context.Context) error {
 // gives it back, again and again, and measures the same of the latter.
 func (b *bench) changeOne(ctx context.Context) error {
 	times, said := map[string][]float64{}, map[string][]float64{}
-	for i := range max(b.o.runs, minChurns) {
+	for i := range max(b.o.Runs, minChurns) {
 		name := serviceName(i)
 		if err := b.serve(ctx, name, false); err != nil {
 			return err

@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/heraldlb/herald/lab/measure"
 )
 
 const (
@@ -145,7 +147,7 @@ func (c *clients) deleteService(ctx context.Context, namespace, name string) err
 // createServices makes n Services, many at a time. The API server takes the
 // longer for each the more there are: it counts the cluster IPs in use each time.
 func (c *clients) createServices(ctx context.Context, namespace, class string, n int) error {
-	progress("creating %d Services in %s", n, namespace)
+	measure.Progress("creating %d Services in %s", n, namespace)
 	return sideBySide(ctx, creators, n, func(ctx context.Context, i int) error {
 		return c.createService(ctx, namespace, serviceName(i), class)
 	})

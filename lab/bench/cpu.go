@@ -70,7 +70,7 @@ func (b *bench) cpu(ctx context.Context) (cpuTimes, error) {
 // tellCPU adds to the table what each program used in a phase, the median of
 // its runs; what uses next to nothing is left out.
 func (b *bench) tellCPU(phase string, runs []cpuTimes) {
-	b.table.section("processor seconds " + phase)
+	b.table.Part("processor seconds " + phase)
 	var all []float64
 	of := map[string][]float64{}
 	for _, r := range runs {

@@ -47,7 +47,7 @@ func (b *bench) restart(ctx context.Context) error {
 // Services are without an address that come and go meanwhile.
 func (b *bench) rollouts(ctx context.Context) error {
 	var longest, took []float64
-	for i := range b.o.runs {
+	for i := range b.o.Runs {
 		if _, err := b.quiet(ctx); err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (b *bench) rollouts(ctx context.Context) error {
 		}
 		longest, took = append(longest, worst.Seconds()), append(took, time.Since(began).Seconds())
 	}
-	b.table.section("rollout restart of the controller; Services created meanwhile, one after the other")
+	b.table.Part("rollout restart of the controller; Services created meanwhile, one after the other")
 	b.table.add("longest time that one was without an address", "s", maxRestart, longest...)
 	b.table.add("the rollout", "s", nothing, took...)
 	return nil
@@ -98,7 +98,7 @@ func (b *bench) comeAndGo(ctx context.Context, prefix string, done <-chan error)
 func (b *bench) restarts(ctx context.Context, what string, choose func([]controllerPod) []controllerPod) error {
 	var ready, next, alone, written []float64
 	total := tally{}
-	for range b.o.runs {
+	for range b.o.Runs {
 		before, err := b.quiet(ctx)
 		if err != nil {
 			return err
@@ -121,14 +121,14 @@ func (b *bench) restarts(ctx context.Context, what string, choose func([]control
 			alone = append(alone, r.next-r.born)
 		}
 	}
-	b.table.section(what + "; a Service created when it was gone")
+	b.table.Part(what + "; a Service created when it was gone")
 	b.table.add("deletion to as many pods ready", "s", maxRestart, ready...)
 	b.table.add("deletion to the new Service's address", "s", maxRestart, next...)
 	if len(alone) > 0 {
 		b.table.add("start of the new process to the new Service's address", "s", nothing, alone...)
 	}
 	b.table.add("writes, all of Herald's", "writes", nothing, written...)
-	b.tellWrites("a restart", total, b.o.runs)
+	b.tellWrites("a restart", total, b.o.Runs)
 	return nil
 }
 

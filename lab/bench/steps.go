@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/heraldlb/herald/lab/measure"
 )
 
 // What is wanted of the figures.
@@ -38,7 +40,7 @@ func (b *bench) burst(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	b.table.section(fmt.Sprintf("%d Services created in a burst, %d at a time", n, creators))
+	b.table.Part(fmt.Sprintf("%d Services created in a burst, %d at a time", n, creators))
 	b.table.add("first create to last create", "s", nothing, created.Sub(began).Seconds())
 	b.table.add("first create to all assigned", "s", nothing, done.Sub(began).Seconds())
 	b.table.add("last create to all assigned", "s", nothing, max(0, done.Sub(created).Seconds()))
@@ -61,7 +63,7 @@ func (b *bench) churn(ctx context.Context) error {
 	if err := b.filled(ctx); err != nil {
 		return err
 	}
-	n := max(b.o.runs, minChurns)
+	n := max(b.o.Runs, minChurns)
 	var waited, created, written []float64
 	total := tally{}
 	for i := range n {
@@ -87,7 +89,7 @@ func (b *bench) churn(ctx context.Context) error {
 			total[w] += k
 		}
 	}
-	b.table.section("one Service deleted and another created at once, beside all the others")
+	b.table.Part("one Service deleted and another created at once, beside all the others")
 	b.table.add("create to its address", "ms", maxChurn, waited...)
 	b.table.add("- of that, the API server's answer to create", "ms", nothing, created...)
 	b.table.add("writes, all of Herald's", "writes", nothing, written...)
@@ -126,23 +128,23 @@ func (b *bench) compare(ctx context.Context) error {
 	var bare, ours, ratio []float64
 	var bareCPU, oursCPU []cpuTimes
 	written := tally{}
-	for i := range b.o.runs {
+	for i := range b.o.Runs {
 		c, err := b.compareOnce(ctx, n, i)
 		if err != nil {
 			return err
 		}
-		progress("run %d: bare %v, Herald %v", i+1, c.bare, c.ours)
+		measure.Progress("run %d: bare %v, Herald %v", i+1, c.bare, c.ours)
 		bare, ours, ratio = append(bare, c.bare.Seconds()), append(ours, c.ours.Seconds()), append(ratio, c.ours.Seconds()/c.bare.Seconds())
 		bareCPU, oursCPU = append(bareCPU, c.bareCPU), append(oursCPU, c.oursCPU)
 		for w, k := range c.written {
 			written[w] += k
 		}
 	}
-	b.table.section(fmt.Sprintf("%d pending Services get a pool, beside a loop that only patches as many statuses", n))
+	b.table.Part(fmt.Sprintf("%d pending Services get a pool, beside a loop that only patches as many statuses", n))
 	b.table.add(fmt.Sprintf("bare loop, %d at a time", writers), "s", nothing, bare...)
 	b.table.add("pool created to all assigned", "s", nothing, ours...)
 	b.table.add("ratio", "", maxRatio, ratio...)
-	b.tellWrites("a Service", written, n*b.o.runs)
+	b.tellWrites("a Service", written, n*b.o.Runs)
 	b.tellCPU("while the bare loop ran", bareCPU)
 	b.tellCPU("until Herald had assigned all", oursCPU)
 	return b.usage(ctx, fmt.Sprintf("%d assigned, and %d of another class", n, n))

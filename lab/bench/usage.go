@@ -94,7 +94,7 @@ func (c *clients) metrics(ctx context.Context, pod, port string) (map[string]flo
 
 // usage adds what each component uses at this moment to the table.
 func (b *bench) usage(ctx context.Context, when string) error {
-	b.table.section("memory and processor time, " + when)
+	b.table.Part("memory and processor time, " + when)
 	controllers, err := b.controllers(ctx)
 	if err != nil {
 		return err

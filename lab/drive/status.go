@@ -28,7 +28,14 @@ type Host struct {
 	Addrs  []netip.Prefix `json:"addrs"`
 	Second []netip.Prefix `json:"second"`
 	// Console is the socket of a router's own command line.
-	Console string `json:"console"`
+	Console   string    `json:"console"`
+	Processes []Process `json:"processes"`
+}
+
+// A Process is a daemon of a host.
+type Process struct {
+	Name string `json:"name"`
+	PID  int    `json:"pid"`
 }
 
 // Status asks the lab what it is.
@@ -50,6 +57,18 @@ func (s *Status) Nodes() []string {
 	for _, h := range s.Hosts {
 		if h.Role == "node" {
 			out = append(out, h.Name)
+		}
+	}
+	return out
+}
+
+// Processes returns the process ids of all daemons, by the names of their
+// programs.
+func (s *Status) Processes() map[string][]int {
+	out := map[string][]int{}
+	for _, h := range s.Hosts {
+		for _, p := range h.Processes {
+			out[p.Name] = append(out[p.Name], p.PID)
 		}
 	}
 	return out

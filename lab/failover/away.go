@@ -28,7 +28,7 @@ func (r *run) away(ctx context.Context) error {
 	began := time.Now()
 	tolls := make([]toll, len(addrs))
 	err := pause(ctx, 2*settling)
-	for i := 0; err == nil && i < 2*r.o.runs && (len(tolls[0].gaps) < r.o.runs || len(tolls[1].gaps) < r.o.runs); i++ {
+	for i := 0; err == nil && i < 2*r.o.Runs && (len(tolls[0].gaps) < r.o.Runs || len(tolls[1].gaps) < r.o.Runs); i++ {
 		err = r.cutUnseen(ctx, addrs, i%len(addrs), tolls)
 	}
 	f := fault{title: fmt.Sprintf("holder cut off while the API server is away, for %.0f s", time.Since(began).Seconds()), gap: figures.AtMost(500)}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/heraldlb/herald/lab/drive"
 	"github.com/heraldlb/herald/lab/figures"
+	"github.com/heraldlb/herald/lab/measure"
 	"github.com/heraldlb/herald/lab/probe"
 	"github.com/heraldlb/herald/lab/router"
 )
@@ -170,7 +171,7 @@ type loss struct{ gaps, failed, lossy []float64 }
 func (r *run) routedFault(ctx context.Context, f routedFault) error {
 	losses := make([]loss, len(ways))
 	err := errors.Join(r.setUpBGP(ctx), r.peer(ctx, f.fields))
-	for i := 0; i < r.o.runs && err == nil; i++ {
+	for i := 0; i < r.o.Runs && err == nil; i++ {
 		if err = r.loseOnce(ctx, f, losses); err != nil {
 			err = fmt.Errorf("run %d: %w", i+1, err)
 		}
@@ -220,7 +221,7 @@ func (l *loss) add(w way, probes []*drive.Running[probe.Report]) error {
 			return err
 		}
 		gap, lossy, failed = max(gap, drive.Outage(report)), max(lossy, drive.Lossy(report)), failed+report.Failures
-		progress("    %s: %s: gap %.0f ms, failed %v", w.title, report.URL, milliseconds(drive.Outage(report)), report.Reasons)
+		measure.Progress("    %s: %s: gap %.0f ms, failed %v", w.title, report.URL, milliseconds(drive.Outage(report)), report.Reasons)
 	}
 	l.gaps = append(l.gaps, milliseconds(gap))
 	l.failed = append(l.failed, float64(failed))

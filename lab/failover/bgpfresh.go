@@ -20,7 +20,7 @@ func (r *run) routedFresh(ctx context.Context) error {
 		return err
 	}
 	told, forwarded := make([][]float64, len(ways)), make([][]float64, len(ways))
-	for i := range r.o.runs {
+	for i := range r.o.Runs {
 		var own []netip.Addr
 		for _, p := range routed {
 			own = append(own, drive.At(p, freshNumber+i))

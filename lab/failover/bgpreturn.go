@@ -17,7 +17,7 @@ func (r *run) routedReturn(ctx context.Context) error {
 		return err
 	}
 	nodes, daemons := make([][]float64, len(ways)), make([][]float64, len(ways))
-	for i := range r.o.runs {
+	for i := range r.o.Runs {
 		err := r.converged(ctx, watchedFast)
 		if err == nil {
 			err = r.awayAndBack(ctx, r.nodes[i%(len(r.nodes)-1)], nodes)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/heraldlb/herald/lab/drive"
 	"github.com/heraldlb/herald/lab/figures"
+	"github.com/heraldlb/herald/lab/measure"
 	"github.com/heraldlb/herald/lab/probe"
 	"github.com/heraldlb/herald/lab/probe/arping"
 )
@@ -51,13 +52,13 @@ func (r *run) fault(ctx context.Context, f fault) error {
 	addrs := steady(networks)
 	tolls := make([]toll, len(addrs))
 	var errs []error
-	for i := 0; i < r.o.runs && len(errs) < failures; i++ {
+	for i := 0; i < r.o.Runs && len(errs) < failures; i++ {
 		err := r.strikeOnce(ctx, f, addrs, tolls)
 		if err == nil {
 			continue
 		}
 		errs = append(errs, fmt.Errorf("run %d: %w", i+1, err))
-		progress("%v", err)
+		measure.Progress("%v", err)
 		if err := r.repair(ctx); err != nil {
 			errs = append(errs, err)
 			break
@@ -188,7 +189,7 @@ func (w *watch) end(tolls []toll, counts func(i int) bool) error {
 		if err != nil {
 			return err
 		}
-		progress("    %s: gap %.0f ms, failed %v, two answered %.0f ms", q.Target, milliseconds(drive.Outage(p)), p.Reasons, q.OverlapMs)
+		measure.Progress("    %s: gap %.0f ms, failed %v, two answered %.0f ms", q.Target, milliseconds(drive.Outage(p)), p.Reasons, q.OverlapMs)
 		if t := &tolls[i]; counts(i) {
 			t.gaps = append(t.gaps, milliseconds(drive.Outage(p)))
 			t.failed = append(t.failed, float64(p.Failures))

@@ -32,7 +32,7 @@ func (r *run) fresh(ctx context.Context) error {
 		r.add(figures.Figure{Name: "IPv4, to the first answered ARP", Unit: "ms", Samples: waits[0], Most: figures.AtMost(100)})
 		r.add(figures.Figure{Name: "IPv6, to the first answered NS", Unit: "ms", Samples: waits[1], Most: figures.AtMost(100)})
 	}()
-	for i := range r.o.runs {
+	for i := range r.o.Runs {
 		var addrs []netip.Addr
 		for _, p := range r.segments {
 			addrs = append(addrs, drive.At(p, freshNumber+i))

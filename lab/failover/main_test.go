@@ -15,8 +15,8 @@ func TestParse(t *testing.T) {
 	}{
 		{name: "defaults"},
 		{name: "some steps", args: []string{"-steps", "cut,spread", "-runs", "3"}},
-		{name: "unknown step", args: []string{"-steps", "cut,flood"}, want: `step "flood": want some of fresh,cut,return,link,kill,term,rollout,drain,exclude,api,spread,members,busy,bgp-fresh,bgp-cut50,bgp-cut300,bgp-cuthold,bgp-term,bgp-kill,bgp-rollout,bgp-term-alone,bgp-kill-alone,bgp-rollout-alone,bgp-drain,bgp-return`},
-		{name: "no run", args: []string{"-runs", "0"}, want: "runs 0, busy 10m0s: want at least 1 and 0"},
+		{name: "no run", args: []string{"-runs", "0"}, want: "runs 0: want at least 1"},
+		{name: "no time", args: []string{"-busy", "-1s"}, want: "busy -1s: want at least 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -31,7 +31,7 @@ func (r *run) members(ctx context.Context) error {
 		r.add(figures.Figure{Name: "it leaves, hard: addresses of others that move", Samples: gone, Most: none})
 		r.add(figures.Figure{Name: "it leaves, hard: addresses that it had", Samples: own})
 	}()
-	for range r.o.runs {
+	for range r.o.Runs {
 		m, err := r.comeAndGo(ctx)
 		if err != nil {
 			return err

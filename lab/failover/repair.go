@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/heraldlb/herald/lab/measure"
 )
 
 // repair mends whatever a step that failed may have left broken, and sets up
 // again what every step needs.
 func (r *run) repair(ctx context.Context) error {
-	progress("  repair")
+	measure.Progress("  repair")
 	if _, err := r.Output(ctx, "start", "cp", "kube-apiserver"); err != nil {
-		progress("  %v", err)
+		measure.Progress("  %v", err)
 	}
 	st, err := r.Status(ctx)
 	if err != nil {
@@ -24,13 +26,13 @@ func (r *run) repair(ctx context.Context) error {
 	for _, node := range r.nodes {
 		for _, mend := range mends {
 			if err := mend(r, ctx, node); err != nil {
-				progress("  %v", err)
+				measure.Progress("  %v", err)
 			}
 		}
 	}
 	if slices.Contains(st.Nodes(), newcomer) {
 		if err := verb("leave")(r, ctx, newcomer); err != nil {
-			progress("  %v", err)
+			measure.Progress("  %v", err)
 		}
 	}
 	// What counts is whether everything works again.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
-	"slices"
 	"time"
 
 	"k8s.io/client-go/dynamic"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/heraldlb/herald/lab/drive"
 	"github.com/heraldlb/herald/lab/figures"
+	"github.com/heraldlb/herald/lab/measure"
 )
 
 const (
@@ -46,36 +46,24 @@ type run struct {
 }
 
 // A step is one part of what is measured.
-type step struct {
-	name string
-	run  func(*run, context.Context) error
-}
+type step = measure.Step[*run]
 
-// allSteps returns every step, in the order in which they are run.
-func allSteps() []step {
-	out := []step{{"fresh", (*run).fresh}}
+// steps returns every step, in the order in which they are run.
+func steps() []step {
+	out := []step{{Name: "fresh", Run: (*run).fresh}}
 	for _, f := range faults() {
-		out = append(out, step{f.name, func(r *run, ctx context.Context) error { return r.fault(ctx, f) }})
+		out = append(out, step{Name: f.name, Run: func(r *run, ctx context.Context) error { return r.fault(ctx, f) }})
 	}
 	out = append(out,
-		step{"api", (*run).away},
-		step{"spread", (*run).spread},
-		step{"members", (*run).members},
-		step{"busy", (*run).busy},
-		step{"bgp-fresh", (*run).routedFresh})
+		step{Name: "api", Run: (*run).away},
+		step{Name: "spread", Run: (*run).spread},
+		step{Name: "members", Run: (*run).members},
+		step{Name: "busy", Run: (*run).busy},
+		step{Name: "bgp-fresh", Run: (*run).routedFresh})
 	for _, f := range routedFaults() {
-		out = append(out, step{f.name, func(r *run, ctx context.Context) error { return r.routedFault(ctx, f) }})
+		out = append(out, step{Name: f.name, Run: func(r *run, ctx context.Context) error { return r.routedFault(ctx, f) }})
 	}
-	return append(out, step{"bgp-return", (*run).routedReturn})
-}
-
-// stepNames returns the names of all steps.
-func stepNames() []string {
-	var out []string
-	for _, s := range allSteps() {
-		out = append(out, s.name)
-	}
-	return out
+	return append(out, step{Name: "bgp-return", Run: (*run).routedReturn})
 }
 
 // newRun connects to a lab that runs.
@@ -115,19 +103,16 @@ func (r *run) measure(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	for _, s := range allSteps() {
-		if !slices.Contains(r.o.steps, s.name) {
-			continue
-		}
-		progress("%s", s.name)
+	for _, s := range measure.Chosen(steps(), r.o.Options) {
+		measure.Progress("%s", s.Name)
 		began := time.Now()
-		err := s.run(r, ctx)
-		progress("%s took %.0f s", s.name, time.Since(began).Seconds())
+		err := s.Run(r, ctx)
+		measure.Progress("%s took %.0f s", s.Name, time.Since(began).Seconds())
 		if err == nil {
 			continue
 		}
-		err = fmt.Errorf("%s: %w", s.name, err)
-		progress("%v", err)
+		err = fmt.Errorf("%s: %w", s.Name, err)
+		measure.Progress("%v", err)
 		r.table.Note(err.Error())
 		errs = append(errs, err)
 		if err := r.repair(ctx); err != nil {
@@ -139,10 +124,7 @@ func (r *run) measure(ctx context.Context) error {
 }
 
 // add adds a figure to the table, and prints it as progress.
-func (r *run) add(f figures.Figure) {
-	r.table.Add(f)
-	progress("  %s: median of %d: %s %s", f.Name, len(f.Samples), figures.Number(figures.Median(f.Samples)), f.Unit)
-}
+func (r *run) add(f figures.Figure) { measure.Add(&r.table, f) }
 
 // until waits until check returns nil, and returns its last error when that
 // takes too long.

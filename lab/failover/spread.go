@@ -41,7 +41,7 @@ func (r *run) spread(ctx context.Context) error {
 	r.table.Part("fresh addresses on 3 nodes: the most that a node has, over the mean")
 	wanted := map[int]float64{3: 1, 10: 1.2, 100: 1.05}
 	for _, n := range []int{3, 10, 30, 100, veryMany} {
-		runs := r.o.runs
+		runs := r.o.Runs
 		if n >= veryMany {
 			runs = min(runs, manyRuns)
 		}
