@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Before puts the entry that will be the first to have rested enough first in
-// the heap of those that rest.
+// Before has the heap of those that rest begin with the entry that will be the
+// first to have rested enough.
 func (e *entry) Before(other *entry) bool {
 	return cmp.Or(e.rested.Compare(other.rested), e.addr.Compare(other.addr)) < 0
 }

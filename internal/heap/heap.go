@@ -13,7 +13,10 @@ type Place struct{ ordinal int } // counted from 1
 // Placed reports whether the item is in a heap.
 func (p *Place) Placed() bool { return p.ordinal > 0 }
 
+// self has no name outside, so that nobody can be an Item without a Place.
 func (p *Place) self() *Place { return p }
+
+var _ interface{ self() *Place } = (*Place)(nil)
 
 // An Item is a pointer to what embeds a Place.
 type Item[T any] interface {

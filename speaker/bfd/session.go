@@ -33,7 +33,7 @@ type session struct {
 	counters   counters
 }
 
-// Before puts the session that has something to do first first in the queue.
+// Before has the queue begin with the session that has something to do first.
 func (s *session) Before(other *session) bool { return s.due.Before(other.due) }
 
 // slack returns how much too early a packet may be sent.

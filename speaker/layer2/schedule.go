@@ -55,7 +55,7 @@ type appointment struct {
 	heap.Place     // in its queue
 }
 
-// Before puts the appointment that is due first first in its queue.
+// Before has a queue begin with the appointment that is due first.
 func (a *appointment) Before(other *appointment) bool { return a.due.Before(other.due) }
 
 // rank says which of several that are due goes first: first announcements, then
