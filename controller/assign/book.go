@@ -64,7 +64,7 @@ func newBook() *book {
 // one address without sharing it, the older keeps it.
 func (b *book) start(all []*request, now time.Time) {
 	b.began = now
-	for _, r := range slices.SortedFunc(slices.Values(all), compareAge) {
+	for _, r := range slices.SortedFunc(slices.Values(all), compareRight) {
 		e := newEntry(r)
 		e.claimed = r.sharing
 		b.entries[r.key] = e
@@ -206,6 +206,12 @@ func (b *book) predates(version string) bool {
 // compareAge orders older Services before younger ones.
 func compareAge(x, y *request) int {
 	return cmp.Or(x.created.Compare(y.created), cmp.Compare(x.key, y.key))
+}
+
+// compareRight orders Services by their right to what their status shows: those
+// that are ours first, and older ones before younger.
+func compareRight(x, y *request) int {
+	return cmp.Or(compareBool(x.disowned, y.disowned), compareAge(x, y))
 }
 
 // compareRank orders pools by priority, of which zero comes last, and pinned

@@ -81,13 +81,17 @@ func (b *book) lacking(e *entry, addrs []netip.Addr) []ipam.Family {
 }
 
 // fromAsked reports whether an address held comes from the pool asked for, or
-// may, because it is not known where it came from.
+// may: where it is not known where it came from, as after a start, it did unless
+// the status says that the wish is not fulfilled.
 func (b *book) fromAsked(e *entry, a netip.Addr) bool {
 	home := b.alloc.PoolOf(a)
 	if home == "" {
 		home = e.homes[a]
 	}
-	return e.pool == "" || home == e.pool || home == ""
+	if e.pool == "" || home != "" {
+		return e.pool == "" || home == e.pool
+	}
+	return e.toldReason == "" || e.toldReason == Assigned.String() || e.toldReason == PartlyAssigned.String()
 }
 
 // take allocates the families of the first try that can be had beside the

@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/heraldlb/herald/api/v1beta1"
 	"github.com/heraldlb/herald/internal/kube"
@@ -28,13 +27,15 @@ var errInjected = errors.New("injected")
 // A cluster is an API server, a cache of Services that lags behind it, and an
 // assigner whose queues are worked on by hand.
 type cluster struct {
-	t     *testing.T
-	api   client.WithWatch
-	a     *assigner
-	now   time.Time
-	cache map[client.ObjectKey]*corev1.Service
-	queue map[client.ObjectKey]bool
-	tasks map[task]bool
+	t   *testing.T
+	api client.WithWatch
+	// versions are the resource versions that api shows.
+	versions *versions
+	a        *assigner
+	now      time.Time
+	cache    map[client.ObjectKey]*corev1.Service
+	queue    map[client.ObjectKey]bool
+	tasks    map[task]bool
 	// later are the tasks that come again by the clock, and when.
 	later map[task]time.Time
 	// events are all that were told, as "object reason: note".
@@ -53,12 +54,14 @@ func newCluster(t *testing.T, objs ...client.Object) *cluster {
 	c := &cluster{
 		t: t, now: time.Unix(1e9, 0), cache: map[client.ObjectKey]*corev1.Service{},
 		fault: func() (error, bool) { return nil, false },
-		wrote: func(_, _ *corev1.Service) {},
+		wrote: func(_, _ *corev1.Service) {}, versions: newVersions(),
 	}
+	funcs := c.versions.funcs()
+	funcs.SubResourcePatch = c.patch
 	c.api = fake.NewClientBuilder().WithScheme(kube.Scheme()).WithRESTMapper(kube.Mapper()).
 		WithIndex(&corev1.Service{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
 		WithStatusSubresource(&corev1.Service{}, &v1beta1.IPAddressPool{}, &v1beta1.L2Advertisement{}).
-		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: c.patch}).Build()
+		WithInterceptorFuncs(funcs).Build()
 	c.create(&corev1.Namespace{ObjectMeta: objectMeta("", "default")})
 	c.create(objs...)
 	c.sync()
@@ -79,7 +82,7 @@ func (c *cluster) patch(ctx context.Context, cl client.Client, sub string, obj c
 			return err
 		}
 	}
-	if err := cl.SubResource(sub).Patch(ctx, obj, p, o...); err != nil {
+	if err := c.versions.patch(ctx, cl, sub, obj, p, o...); err != nil {
 		return err
 	}
 	c.writes++

@@ -1,6 +1,7 @@
 package assign
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -19,13 +20,9 @@ import (
 // loses an address.
 func (b *book) decide(e *entry, now time.Time) outcome {
 	kept, cause := b.kept(e, now)
-	if e.deleting {
+	if why := cmp.Or(e.ending(), e.invalid); why != nil {
 		kept, _ = b.renew(e, kept, e.claimed, now)
-		return stay(kept, cause, &refusal{BeingDeleted, "the Service is being deleted, and gets no address any more"})
-	}
-	if e.invalid != nil {
-		kept, _ = b.renew(e, kept, e.claimed, now)
-		return stay(kept, cause, e.invalid)
+		return stay(kept, cause, why)
 	}
 	kept, conflict := b.renew(e, kept, e.sharing, now)
 	if conflict != nil {

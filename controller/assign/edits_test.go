@@ -236,6 +236,25 @@ func TestRestartForgetsClocks(t *testing.T) {
 	c.want("c", " False NoMatchingPool")
 }
 
+// After a restart nobody knows that an address is not of the pool that its
+// Service asks for, if no pool has it; but the status says so, and goes on to.
+func TestRestartRecallsRefusal(t *testing.T) {
+	c := newCluster(t, poolObject("gold", "192.0.2.0/31"))
+	s := serviceNamed("a")
+	c.create(s)
+	c.settle()
+	c.update(s, asksPoolOf(s, "iron"))
+	c.settle()
+	c.want("a", "192.0.2.0 False UnknownPool")
+	goldIs("bogus")(c)
+	c.settle()
+	c.want("a", "192.0.2.0 False UnknownPool")
+	c.quiet()
+}
+
+// asksPoolOf is an edit after which a Service asks for a pool.
+func asksPoolOf(s *corev1.Service, pool string) func() { return func() { asksPool(pool)(s) } }
+
 // A new Service gets nothing from a pool that has a mistake, and is served as
 // soon as it is mended.
 func TestMistakeServesNobody(t *testing.T) {

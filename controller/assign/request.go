@@ -31,6 +31,9 @@ type request struct {
 	usable, families []ipam.Family
 	// deleting is true for a Service that is gone once its finalizers are.
 	deleting bool
+	// disowned is true for a Service that is no longer ours and whose status may
+	// still show what it was given.
+	disowned bool
 	// whole is true when one family without the other is of no use.
 	whole bool
 	// addresses are those asked for by name, sorted; empty when any will do.
@@ -59,6 +62,18 @@ func handled(s *corev1.Service, class string) bool {
 // marked reports whether a Service bears our condition.
 func marked(s *corev1.Service) bool {
 	return slices.ContainsFunc(s.Status.Conditions, isOurs)
+}
+
+// ending says why a Service is to get nothing more; nil when it may.
+func (r *request) ending() *refusal {
+	switch {
+	case r.deleting:
+		return &refusal{BeingDeleted, "the Service is being deleted, and gets no address any more"}
+	case r.disowned:
+		return &refusal{BeingDeleted, "the Service is no longer one that Herald handles"}
+	default:
+		return nil
+	}
 }
 
 // newRequest reads what a handled Service asks for.

@@ -135,6 +135,28 @@ func TestReleaseOfCleanStatus(t *testing.T) {
 	c.quiet()
 }
 
+// An API server that leaves the status of a Service alone whose type changes
+// has it show the addresses until we take them off; nobody else gets them until
+// then, not even from a controller that starts in between.
+func TestStartKeepsWhatIsDisowned(t *testing.T) {
+	c := newCluster(t, poolObject("gold", "192.0.2.0/32"))
+	s := serviceNamed("a")
+	c.create(s)
+	c.settle()
+	c.want("a", "192.0.2.0 True Assigned")
+	c.update(s, func() { s.Spec.Type = corev1.ServiceTypeClusterIP })
+	c.create(serviceNamed("b"))
+	c.sync()
+	c.begin()
+	c.work(client.ObjectKey{Namespace: "default", Name: "b"})
+	c.want("a", "192.0.2.0 True Assigned")
+	c.want("b", " False PoolExhausted")
+	c.settle()
+	c.want("a", "")
+	c.want("b", "192.0.2.0 True Assigned")
+	c.quiet()
+}
+
 func TestForeignStatus(t *testing.T) {
 	c := newCluster(t, poolObject("gold", "192.0.2.0/30"))
 	s := serviceNamed("a")

@@ -93,7 +93,7 @@ func (a *assigner) newTerm(ctx context.Context) (*term, []client.ObjectKey, erro
 }
 
 // An inventory is what there was of Services at one resource version: the
-// requests of those handled, and the keys of all that concern us.
+// requests and the keys of those that concern us.
 type inventory struct {
 	requests []*request
 	keys     []client.ObjectKey
@@ -125,12 +125,14 @@ func (a *assigner) listServices(ctx context.Context) (inventory, error) {
 		}
 		for i := range page.Items {
 			s := &page.Items[i]
-			if handled(s, a.class) {
-				there.requests = append(there.requests, newRequest(s))
+			ours := handled(s, a.class)
+			if !ours && !marked(s) {
+				continue
 			}
-			if handled(s, a.class) || marked(s) {
-				there.keys = append(there.keys, client.ObjectKeyFromObject(s))
-			}
+			r := newRequest(s)
+			r.disowned = !ours
+			there.requests = append(there.requests, r)
+			there.keys = append(there.keys, client.ObjectKeyFromObject(s))
 		}
 		if opts.Continue = page.Continue; opts.Continue == "" {
 			return there, nil
