@@ -188,21 +188,22 @@ func (b *book) refusesPool(e *entry) *refusal {
 	}
 }
 
-// shortage says why none of the pools serves the families.
+// shortage says why none of the pools serves the families: of those that no pool
+// has, if there are such, and how full pools are is beside the point then.
 func (b *book) shortage(e *entry, families []ipam.Family) *refusal {
 	pools, refused := b.candidates(e)
 	if refused != nil {
 		return refused
 	}
-	reason := PoolExhausted
-	var not why
+	var unknown, exhausted why
 	for _, f := range families {
 		lacking, full := b.shortageOf(f, pools)
 		if len(lacking)+len(full) < len(pools) {
 			continue // some pool has addresses of this family left
 		}
+		not := &exhausted
 		if len(full) == 0 {
-			reason = FamilyUnavailable
+			not = &unknown
 		}
 		for _, p := range full {
 			u, rest := b.alloc.Usage(p, f), ""
@@ -215,7 +216,10 @@ func (b *book) shortage(e *entry, families []ipam.Family) *refusal {
 			not.add("pool %q: has no %v addresses", p, f)
 		}
 	}
-	text := not.String()
+	reason, text := PoolExhausted, exhausted.String()
+	if unknown.n > 0 {
+		reason, text = FamilyUnavailable, unknown.String()
+	}
 	if e.pool == "" {
 		if skipped := b.skipped(e, len(b.pools)-len(pools)); skipped != "" {
 			text += "; " + skipped

@@ -252,6 +252,19 @@ func TestRestartRecallsRefusal(t *testing.T) {
 	c.quiet()
 }
 
+// A Service that asks for a family which no pool has is told so, however full the
+// pools become meanwhile.
+func TestUnavailableFamilyAlone(t *testing.T) {
+	c := newCluster(t, poolObject("gold", "192.0.2.0/32"))
+	c.create(serviceNamed("a", dual(corev1.IPFamilyPolicyRequireDualStack)))
+	c.settle()
+	c.create(serviceNamed("b"))
+	c.settle()
+	c.want("a", " False FamilyUnavailable")
+	c.want("b", "192.0.2.0 True Assigned")
+	c.quiet()
+}
+
 // asksPoolOf is an edit after which a Service asks for a pool.
 func asksPoolOf(s *corev1.Service, pool string) func() { return func() { asksPool(pool)(s) } }
 
