@@ -88,10 +88,14 @@ func (b *book) fromAsked(e *entry, a netip.Addr) bool {
 	if home == "" {
 		home = e.homes[a]
 	}
-	if e.pool == "" || home != "" {
-		return e.pool == "" || home == e.pool
+	switch {
+	case e.pool == "":
+		return true
+	case home != "":
+		return home == e.pool
+	default:
+		return slices.Contains([]string{"", Assigned.String(), PartlyAssigned.String()}, e.toldReason)
 	}
-	return e.toldReason == "" || e.toldReason == Assigned.String() || e.toldReason == PartlyAssigned.String()
 }
 
 // take allocates the families of the first try that can be had beside the

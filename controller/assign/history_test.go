@@ -20,7 +20,7 @@ import (
 )
 
 // histories is how many TestHistories runs.
-var histories = flag.Int("histories", 20, "how many random histories to run")
+var histories = flag.Int("histories", 60, "how many random histories to run")
 
 // A history drives a cluster at random, and knows what must never happen.
 type history struct {
