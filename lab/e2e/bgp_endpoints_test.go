@@ -132,8 +132,15 @@ func testInternal(t *testing.T, c *cluster) {
 	c.everywhere(t, "iBGP without a preference", paths(c.nodes, "path med 7", host(1)...))
 }
 
-// undisturbed fails unless every session of a router was there before, and is the
-// same still.
+// moment returns a time before which all sessions have been up for so long that
+// routers, which count whole seconds, tell them from those of later.
+func moment() time.Time {
+	<-time.After(2 * time.Second)
+	return time.Now()
+}
+
+// undisturbed fails unless every session of a router was there before a moment,
+// and is the same still.
 func (c *cluster) undisturbed(t *testing.T, name, what string, since time.Time) {
 	t.Helper()
 	up, err := c.up(t.Context(), name)

@@ -44,7 +44,7 @@ func testHostile(t *testing.T, c *cluster) {
 		_ = evil.Wait()
 	})
 	before := c.residents(t)
-	since := time.Now()
+	since := moment()
 	lasting := 10 * time.Second
 	if *soak {
 		lasting = 3 * time.Minute

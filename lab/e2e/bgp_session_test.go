@@ -47,9 +47,7 @@ func testPasswords(t *testing.T, c *cluster) {
 // until all of its sessions are new, while those of another router are not.
 func (c *cluster) rotated(t *testing.T, name, other, password string, change func()) {
 	t.Helper()
-	const settle = 2 * time.Second
-	<-time.After(settle)
-	since := time.Now()
+	since := moment()
 	change()
 	c.apply(t, secret(password, "second"))
 	eventually(t, patience, "new sessions of "+name, func(ctx context.Context) error {
