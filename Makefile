@@ -58,7 +58,7 @@ FUZZ_TIME ?= 1m
 
 soak: $(LAB) images-local ## long tests: thousands of random histories, fuzzing, the controller killed for 5 minutes while 500 Services come and go, a hostile router (root)
 	$(call phase,histories,go test -count=1 -timeout 45m ./ipam -run TestModelLaw -histories 500 && go test -count=1 -timeout 45m ./controller/assign -run TestHistories -histories 2000)
-	$(call phase,fuzz tests,for f in $(FUZZ); do go test -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZ_TIME) ./$${f%:*} || exit 1; done)
+	$(call phase,fuzz tests,for f in $(FUZZ); do go test -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x ./$${f%:*} || exit 1; done)
 	$(call phase,soak,cd lab && go test -count=1 -timeout 45m -v ./e2e -run '(TestHerald|TestBGP)/(kill_the_controller_in_a_loop|bear_a_hostile_router)' -soak $(E2E_FLAGS))
 
 lint: $(BIN)/golangci-lint ## go vet and golangci-lint, as .golangci.yml says
