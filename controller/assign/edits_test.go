@@ -243,7 +243,7 @@ func TestRestartRecallsRefusal(t *testing.T) {
 	s := serviceNamed("a")
 	c.create(s)
 	c.settle()
-	c.update(s, asksPoolOf(s, "iron"))
+	c.update(s, func() { asksPool("iron")(s) })
 	c.settle()
 	c.want("a", "192.0.2.0 False UnknownPool")
 	goldIs("bogus")(c)
@@ -264,9 +264,6 @@ func TestUnavailableFamilyAlone(t *testing.T) {
 	c.want("b", "192.0.2.0 True Assigned")
 	c.quiet()
 }
-
-// asksPoolOf is an edit after which a Service asks for a pool.
-func asksPoolOf(s *corev1.Service, pool string) func() { return func() { asksPool(pool)(s) } }
 
 // A new Service gets nothing from a pool that has a mistake, and is served as
 // soon as it is mended.

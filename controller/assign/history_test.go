@@ -237,8 +237,10 @@ func (h *history) checkWrite(before, after *corev1.Service) {
 	}
 	for _, a := range without(shownAddresses(before), shownAddresses(after)) {
 		pools := h.lately(a)
-		if asked := newRequest(before).pool; asked != "" && slices.ContainsFunc(pools, func(p string) bool { return p != asked }) {
-			continue // it went to another pool than the one that the Service asks for
+		asked := newRequest(before).pool
+		went := func(p string) bool { return p != asked && !h.inPool[a][p].Before(h.inPool[a][asked]) }
+		if asked != "" && slices.ContainsFunc(pools, went) {
+			continue // to another pool than the one that the Service asks for
 		}
 		if len(pools) > 0 {
 			h.t.Errorf("%s loses %v, which %v had: %v", before.Name, a, pools, after.Status.Conditions)

@@ -30,9 +30,6 @@ type Item[T any] interface {
 // A Heap keeps items, the most urgent first. The zero Heap is empty.
 type Heap[T Item[T]] struct{ items items[T] }
 
-// Len returns the number of items.
-func (h *Heap[T]) Len() int { return len(h.items) }
-
 // First returns the most urgent item; ok is false if there is none.
 func (h *Heap[T]) First() (first T, ok bool) {
 	if len(h.items) == 0 {
